@@ -1,0 +1,55 @@
+# Everything installs what it needs into $(VENV); nothing else on the machine is touched but the caches that
+# tests/controlplane names (a built kube-apiserver).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help demo test check fast-test format bench fuzz docs clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+# pip 25.1 is the first that reads dependency groups.
+$(VENV)/.pip: 
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.server: $(VENV)/.pip pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[server,zstd,uvloop]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.server
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
+	@touch $@
+
+demo: $(VENV)/.server ## Simulated cluster, server, 50 agents, a restart in the middle, and a proof at the end
+	$(BIN)/typha demo $(DEMO)
+
+test: $(VENV)/.dev ## All tests, the real kube-apiserver included (built once, some 4 minutes)
+	$(PYTEST) $(TESTS)
+
+check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	TYPHA_HISTORIES=200 $(PYTEST) -m 'not e2e' -q
+
+format: $(VENV)/.dev ## Rewrite the sources in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## Measure; results as JSON in bench/results
+	$(BIN)/python -m bench $(BENCH)
+
+fuzz: $(VENV)/.dev ## 10,000 malformed inputs against a running server, with its memory and file handles before and after
+	$(BIN)/python -m tests.robustness $(FUZZ)
+
+docs: $(VENV)/.dev ## Rewrite the generated pages
+	$(BIN)/python -m typha.config.document > docs/configuration.md
+
+clean: ## Remove the virtual environment and caches inside the repository
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

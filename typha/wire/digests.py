@@ -1,0 +1,57 @@
+"""Key digests: how two sides find out, in a few bytes, which keys one of them has and the other lacks.
+
+    hash   = BLAKE2b-64 of the UTF-8 key, keyed with the salt; bucket = its first ``bits`` bits
+    digest = per bucket the XOR of the hashes in it
+
+The salt is random per server process: without it a tenant who chooses pod names can forge a bucket whose XOR
+does not change, and its deletions would stay invisible (26 names of one bucket took 0.02 s to find).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+SALT_BYTES: Final = 8
+MIN_BITS: Final = 8
+MAX_BITS: Final = 16
+# A bucket that differs costs its keys in the KeyIndex: 32 keys of 60 bytes are about one packet.
+KEYS_PER_BUCKET: Final = 32
+
+
+def bits_for(key_count: int) -> int:
+    """Bits of the bucket number for a topic of that many keys: 2**bits is about keys / 32, 256 to 65,536."""
+    return max(MIN_BITS, min(MAX_BITS, (max(key_count, 1) // KEYS_PER_BUCKET).bit_length()))
+
+
+def key_hash(key: str, salt: bytes) -> int:
+    """64-bit keyed hash of one key."""
+    # surrogatepass: a key that is no valid UTF-8 must not stop a reconcile (msgpack would refuse it earlier).
+    return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big")
+
+
+def bucket_of(hashed: int, bits: int) -> int:
+    """The bucket number: the first ``bits`` bits of the hash."""
+    return hashed >> (64 - bits)
+
+
+def digests_of(keys: Iterable[str], salt: bytes, bits: int) -> list[int]:
+    """Per bucket the XOR of its keys' hashes; 2**bits numbers."""
+    table = [0] * (1 << bits)
+    shift = 64 - bits
+    for key in keys:
+        hashed = key_hash(key, salt)
+        table[hashed >> shift] ^= hashed
+    return table
+
+
+def keys_in_buckets(keys: Iterable[str], salt: bytes, bits: int, buckets: frozenset[int]) -> dict[int, list[str]]:
+    """The keys of the wanted buckets, by bucket; every wanted bucket is present."""
+    found: dict[int, list[str]] = {bucket: [] for bucket in sorted(buckets)}
+    shift = 64 - bits
+    for key in keys:
+        members = found.get(key_hash(key, salt) >> shift)
+        if members is not None:
+            members.append(key)
+    return found

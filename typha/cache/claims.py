@@ -1,0 +1,85 @@
+"""Which object a key comes from, where keys do not follow from the object's name.
+
+Invariants
+1. A key has one owner at a time. Of two living objects that claim it, the one whose name sorts lowest owns it: a
+   function of the API server's state alone, so that every replica decides alike.
+2. A loser has no key at all (it is quarantined as a whole); it is settled anew when a key that it wants is free.
+
+Topics of this kind are few and small (pools, nodes, blocks), so every object's items are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from typha.cache.log import Item
+
+
+class Settlement(NamedTuple):
+    """What one object may give from now on, which keys it loses, and why where it lost a claim."""
+
+    name: str
+    gives: Sequence[Item]
+    loses: Sequence[str]
+    reason: str | None
+
+
+class Claims:
+    """All objects of a topic, their items, and who owns which key."""
+
+    __slots__ = ("_losers", "_owned", "_owner")
+
+    def __init__(self) -> None:
+        self._owned: dict[str, tuple[Item, ...]] = {}
+        self._losers: dict[str, tuple[Item, ...]] = {}
+        self._owner: dict[str, str] = {}
+
+    def settle(self, name: str, items: Sequence[Item]) -> list[Settlement]:
+        """The object now wants exactly these items (none: it is gone or has no value); what follows for whom."""
+        before = self._release(name)
+        self._losers.pop(name, None)
+        settlements: list[Settlement] = []
+        self._claim(name, tuple(items), before, settlements)
+        while (candidate := self._next_candidate()) is not None:
+            self._claim(candidate, self._losers.pop(candidate), (), settlements)
+        return settlements
+
+    def _claim(self, name: str, items: tuple[Item, ...], before: Sequence[str], settlements: list[Settlement]) -> None:
+        rivals = {key: owner for key, _, _ in items if (owner := self._owner.get(key)) is not None}
+        stronger = sorted((owner, key) for key, owner in rivals.items() if owner < name)
+        if stronger:
+            owner, key = stronger[0]
+            self._losers[name] = items
+            settlements.append(Settlement(name, (), before, f"its key {key} belongs to {owner}"))
+            return
+        for owner in sorted(set(rivals.values())):
+            lost_items = self._owned[owner]
+            lost = self._release(owner)
+            self._losers[owner] = lost_items
+            key = next(key for key, rival in rivals.items() if rival == owner)
+            settlements.append(Settlement(owner, (), lost, f"its key {key} belongs to {name}"))
+        if items:
+            self._owned[name] = items
+            for key, _, _ in items:
+                self._owner[key] = name
+        kept = {key for key, _, _ in items}
+        settlements.append(Settlement(name, items, [key for key in before if key not in kept], None))
+
+    def _release(self, name: str) -> tuple[str, ...]:
+        keys = tuple(key for key, _, _ in self._owned.pop(name, ()))
+        for key in keys:
+            del self._owner[key]
+        return keys
+
+    def _next_candidate(self) -> str | None:
+        for name in sorted(self._losers):
+            if all(self._owner.get(key, name) >= name for key, _, _ in self._losers[name]):
+                return name
+        return None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._owned.clear()
+        self._losers.clear()
+        self._owner.clear()

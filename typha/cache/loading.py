@@ -1,0 +1,131 @@
+"""One list on its way into a topic: collected while pages arrive, diffed against what is held, applied at once.
+
+Rules (H is the head before, L the list's rv), each from a history that broke the promises without it
+1. An object above H moves to its rv even where its bytes are equal: it may have changed twice (A, B, A).
+2. An object at or below H whose bytes differ takes L, and is counted: it should not happen.
+3. A key that the list lacks gets a tombstone at L. What was born and deleted between H and L is unknown: the
+   topic keeps the gap (H, L). After a first list the horizon is L.
+4. A list below the head, or an object below the rv seen for it, proves that etcd went back.
+5. Nothing of the topic changes before ``commit``; a list that failed is dropped without a trace.
+
+What equals the held bytes is not kept a second time: memory does not hold a list twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from typha.cache.errors import RestoredError
+from typha.cache.log import Entry, Item
+from typha.wire.entries import encode_put
+
+if TYPE_CHECKING:
+    from typha.cache.topic import Topic
+
+# A Loading is short-lived; L is not known before its end, so an entry that takes L waits with this rv.
+_AT_LIST_RV = -1
+
+
+class _Pending(NamedTuple):
+    """An item that differs from what is held, at the rv it will have."""
+
+    rv: int
+    item: Item
+
+
+class Loading:
+    """Made by ``Topic.begin_list``."""
+
+    __slots__ = ("_changed", "_claimed", "_head", "_quarantined", "_seen", "_topic")
+
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+        self._head = topic.head if topic.has_synced else 0
+        self._seen: set[str] = set()
+        self._changed: dict[str, _Pending] = {}
+        self._claimed: dict[str, tuple[int, Sequence[Item]]] = {}
+        self._quarantined: dict[str, tuple[int, str]] = {}
+
+    def put(self, name: str, rv: int, items: Sequence[Item]) -> None:
+        """The object's items at ``rv``; again for the same object (WatchList): the newest counts."""
+        self.delete(name)
+        if self._topic.claims is not None:
+            self._claimed[name] = (rv, items)
+            return
+        for item in items:
+            self._take(rv, item)
+
+    def quarantine(self, name: str, rv: int, reason: str) -> None:
+        """The object has no value."""
+        self.delete(name)
+        self._quarantined[name] = (rv, reason)
+
+    def delete(self, name: str) -> None:
+        """The object went while the list was being sent (WatchList)."""
+        self._quarantined.pop(name, None)
+        if self._topic.claims is not None:
+            self._claimed.pop(name, None)
+            return
+        for key in self._topic.keys_of_name(name):
+            if key in self._seen:
+                self._seen.discard(key)
+                self._changed.pop(key, None)
+
+    def _take(self, rv: int, item: Item) -> None:
+        key, value, attributes = item
+        topic = self._topic
+        self._seen.add(key)
+        held = topic.log.entries.get(key)
+        if held is not None and rv < held.rv and key not in topic.restamped:
+            raise RestoredError(topic.name, f"resourceVersion of {key}:", rv, held.rv)
+        if rv > self._head:
+            self._changed[key] = _Pending(rv, item)
+        elif held is None or not held.holds(value, attributes):
+            self._changed[key] = _Pending(_AT_LIST_RV, item)
+
+    def _settle_claims(self) -> None:
+        """Claims are decided over the whole list, lowest name first, whatever the order of pages."""
+        topic = self._topic
+        if topic.claims is None:
+            return
+        topic.claims.clear()
+        for name in sorted(self._claimed):
+            rv, items = self._claimed[name]
+            for settlement in topic.settle(name, items):
+                if settlement.reason is not None:
+                    self._quarantined[settlement.name] = (rv, settlement.reason)
+                for item in settlement.gives:
+                    self._take(rv, item)
+
+    def commit(self, list_rv: int, now: float) -> None:
+        """Apply the list as the state at ``list_rv``. Raises RestoredError, and then applies nothing."""
+        topic = self._topic
+        if topic.has_synced and list_rv < topic.head:
+            raise RestoredError(topic.name, "the list's resourceVersion", list_rv, topic.head)
+        self._settle_claims()
+        entries = [
+            Entry(rv, key, encode_put(key, rv, value), attributes)
+            for rv, (key, value, attributes) in sorted(
+                ((list_rv if rv == _AT_LIST_RV else rv, item) for rv, item in self._changed.values()),
+                key=lambda change: change[0],
+            )
+        ]
+        restamped = {key for key, pending in self._changed.items() if pending.rv == _AT_LIST_RV}
+        if topic.has_synced:
+            self._apply(entries, list_rv)
+            topic.history.add_gap(self._head, list_rv)
+        else:
+            topic.load(entries)
+            topic.history.clear(list_rv)
+        topic.restamped |= restamped
+        topic.restamped_total += len(restamped)
+        topic.finish_list(list_rv, now, self._quarantined)
+
+    def _apply(self, entries: list[Entry], list_rv: int) -> None:
+        topic = self._topic
+        gone = [key for key in topic.log.entries if key not in self._seen]
+        for entry in entries:
+            topic.apply(entry)
+        for key in gone:
+            topic.drop_key(key, list_rv)

@@ -1,0 +1,323 @@
+"""A topic: one upstream resource through one converter, as a compacted log with its history and its filters.
+
+Invariants (checked by ``check_invariants`` under TYPHA_VERIFY and by tests/cache/test_promises.py)
+a. last real change of a key's value <= its entry's rv <= head
+b. a key that existed at cursor c and does not now has a tombstone above c, for every resumable c
+c. all keys of one object that changed together have one rv
+
+Over an unbroken watch an unchanged value leaves its entry where it is (a heartbeat moves only ``head``). What is
+found by a re-list is in ``loading``.
+
+Road not taken: a store of objects with a log beside it. Two structures that must agree are two that can differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from typha.cache.claims import Claims, Settlement
+from typha.cache.errors import OutOfOrderError
+from typha.cache.filters import Filter, parse_filter
+from typha.cache.history import History
+from typha.cache.loading import Loading
+from typha.cache.log import Entry, Item, Log
+from typha.cache.views import Burial, Views
+from typha.wire.entries import encode_put
+from typha.wire.messages import Where
+from typha.wire.states import TopicState
+
+# 100 B each: 5 MB. A cluster that deletes 10 pods a second keeps more than an hour of history.
+TOMBSTONE_LIMIT: Final = 50_000
+
+
+class Quarantined(NamedTuple):
+    """An object that has no value, and why."""
+
+    rv: int
+    reason: str
+
+
+class TopicStatistics(NamedTuple):
+    """Numbers of one topic at one moment; times are monotonic seconds."""
+
+    name: str
+    is_ordered: bool
+    has_synced: bool
+    state: TopicState
+    state_since_at: float
+    message: str
+    contact_at: float | None
+    head: int
+    horizon: int
+    gaps: tuple[tuple[int, int], ...]
+    entries: int
+    tombstones: int
+    value_bytes: int
+    puts: int
+    deletes: int
+    unchanged: int
+    restamped: int
+    quarantined: dict[str, Quarantined]
+
+
+def own_name(name: str) -> Sequence[str]:
+    """The key rule of passthrough topics: the object's name is its one key."""
+    return (name,)
+
+
+class Topic:
+    """See the module. ``listener`` is called after each change of entries, head or state."""
+
+    def __init__(
+        self,
+        name: str,
+        topic_id: int,
+        *,
+        form: str,
+        attributes: tuple[str, ...] = (),
+        resumable: bool = True,
+        keys_of: Callable[[str], Sequence[str]] | None = own_name,
+        tombstone_limit: int = TOMBSTONE_LIMIT,
+    ) -> None:
+        self.name = name
+        self.id = topic_id
+        self.form = form
+        self.attributes = attributes
+        self.is_ordered = resumable
+        self.log = Log()
+        self.views = Views(attributes)
+        self.history = History(tombstone_limit)
+        self.head = 0
+        self.generation = 0
+        self.has_synced = False
+        self.state = TopicState.WAITING
+        self.state_since_at = 0.0
+        self.state_message = "not listed yet"
+        self.contact_at: float | None = None
+        self.quarantined: dict[str, Quarantined] = {}
+        self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
+        self.value_bytes = 0
+        self.listener: Callable[[Topic], None] | None = None
+        self.digest_salt: bytes | None = None
+        self.restamped: set[str] = set()
+        self.keys_of_name = keys_of or own_name
+        self.claims = Claims() if keys_of is None else None
+
+    # --- one watch, in rv order
+
+    def put(self, name: str, rv: int, items: Sequence[Item], now: float) -> None:
+        """The object's keys and values at ``rv`` (all of them). Raises OutOfOrderError."""
+        self._check_order(rv)
+        self.quarantined.pop(name, None)
+        self._replace(name, rv, items)
+        self._moved(rv, now)
+
+    def quarantine(self, name: str, rv: int, reason: str, now: float) -> None:
+        """The object has no value from ``rv`` on: its keys go, as if it had gone. Raises OutOfOrderError."""
+        self._check_order(rv)
+        self._replace(name, rv, ())
+        self.quarantined[name] = Quarantined(rv, reason)
+        self._moved(rv, now)
+
+    def delete(self, name: str, rv: int, now: float) -> None:
+        """The object went at ``rv``. Raises OutOfOrderError."""
+        self.put(name, rv, (), now)
+
+    def advance(self, rv: int, now: float) -> None:
+        """A bookmark: nothing else happened up to ``rv``. One below the head says nothing new."""
+        self._moved(max(rv, self.head), now)
+
+    def contact(self, now: float) -> None:
+        """The API server answered for this resource."""
+        self.contact_at = now
+        if self.state is TopicState.STALE and self.has_synced:
+            self.set_state(TopicState.IN_SYNC, now)
+
+    # --- lists and states
+
+    def begin_list(self) -> Loading:
+        """Collect one list; nothing changes before its ``commit``."""
+        return Loading(self)
+
+    def set_state(self, state: TopicState, now: float, message: str = "") -> None:
+        """Tell subscribers and probes. ``state_since_at`` moves only where the state changes."""
+        if state is self.state and message == self.state_message:
+            return
+        if state is not self.state:
+            self.state_since_at = now
+        self.state, self.state_message = state, message
+        self._notify()
+
+    def set_absent(self, now: float, message: str) -> None:
+        """The resource does not exist: empty and complete; cursors of before are void."""
+        if self.state is not TopicState.ABSENT:
+            self._forget()
+            self.has_synced = True
+        self.contact_at = now
+        self.set_state(TopicState.ABSENT, now, message)
+
+    def restart(self, now: float, message: str = "the cluster has a new life") -> None:
+        """Everything held is of another life: drop it, as at the start of the process."""
+        self._forget()
+        self.set_state(TopicState.SYNCING, now, message)
+
+    def mark_unordered(self) -> None:
+        """The resource's versions are no unsigned integers: cursors mean nothing, every reader gets a snapshot."""
+        self.is_ordered = False
+
+    # --- readers
+
+    def parse_filter(self, where: Where) -> Filter | None:
+        """Raises FilterError where this topic cannot serve it."""
+        return parse_filter(self.name, self.attributes, where)
+
+    def open(self, wanted: Filter | None) -> Log:
+        """The log of a filter (None: the topic's own). Raises FilterError. Count ``readers`` on it while used."""
+        return self.log if wanted is None else self.views.open(wanted, self.log, self.head).log
+
+    def resumable(self, cursor: int, wanted: Filter | None = None) -> bool:
+        """Whether changes since the cursor alone bring a reader of that filter up to date."""
+        if not self.is_ordered or not self.history.resumable(cursor):
+            return False
+        return wanted is None or cursor >= self.views.open(wanted, self.log, self.head).horizon
+
+    def trim(self, published: int) -> None:
+        """Called after a round that published everything up to that rv."""
+        self.history.trim(published)
+
+    # --- shared with loading
+
+    def _check_order(self, rv: int) -> None:
+        if rv <= self.head:
+            raise OutOfOrderError(self.name, rv, self.head)
+
+    def settle(self, name: str, items: Sequence[Item]) -> list[Settlement]:
+        """Who gives and who loses which keys when the object has exactly these items."""
+        if self.claims is not None:
+            return self.claims.settle(name, items)
+        kept = {item[0] for item in items}
+        return [Settlement(name, items, [key for key in self.keys_of_name(name) if key not in kept], None)]
+
+    def _replace(self, name: str, rv: int, items: Sequence[Item]) -> None:
+        settlements = self.settle(name, items)
+        for settlement in settlements:
+            for key in settlement.loses:
+                self.drop_key(key, rv)
+            if settlement.reason is not None:
+                self.quarantined[settlement.name] = Quarantined(rv, settlement.reason)
+        for settlement in settlements:
+            for key, value, attributes in settlement.gives:
+                before = self.log.entries.get(key)
+                if before is not None and before.holds(value, attributes):
+                    self.unchanged_total += 1
+                else:
+                    self.apply(Entry(rv, key, encode_put(key, rv, value), attributes))
+            if settlement.name != name and settlement.gives:
+                self.quarantined.pop(settlement.name, None)
+                self.restamped.update(item[0] for item in settlement.gives)
+                # A fresh replica would place this key at its object's own, older rv: cursors no longer suffice.
+                self.is_ordered = False
+
+    def apply(self, entry: Entry) -> None:
+        """Put one entry at the end of the log and of its views."""
+        key = entry.key
+        before = self.log.entries.get(key)
+        self.value_bytes += len(entry.put) - (len(before.put) if before is not None else 0)
+        for burial in self.views.put(before, entry):
+            self.history.bury(burial)
+        self.log.put(entry)
+        self.puts_total += 1
+        if self.restamped:
+            self.restamped.discard(key)
+
+    def drop_key(self, key: str, rv: int) -> None:
+        """Turn one key into a tombstone; nothing happens where it is not held."""
+        before = self.log.entries.get(key)
+        if before is None:
+            return
+        self.value_bytes -= len(before.put)
+        for burial in self.views.delete(before, rv):
+            self.history.bury(burial)
+        self.log.delete(key, rv)
+        self.deletes_total += 1
+        self.history.bury(Burial(rv, self.log, key))
+        if self.restamped:
+            self.restamped.discard(key)
+
+    def load(self, entries: list[Entry]) -> None:
+        """A first list: entries ascend by rv."""
+        self.log.load(entries)
+        self.views.load(entries)
+        self.value_bytes = sum(len(entry.put) for entry in entries)
+        self.puts_total += len(entries)
+
+    def finish_list(self, list_rv: int, now: float, quarantined: Mapping[str, tuple[int, str]]) -> None:
+        """The list is applied: complete up to ``list_rv``."""
+        if self.digest_salt is not None:
+            self.log.digests(self.digest_salt)
+        self.quarantined = {name: Quarantined(*why) for name, why in quarantined.items()}
+        self.has_synced = True
+        self._moved(list_rv, now)
+        self.set_state(TopicState.IN_SYNC, now)
+
+    def check_invariants(self) -> None:
+        """TYPHA_VERIFY: raises AssertionError that names the broken rule. Cost: the topic."""
+        for log in (self.log, *(log for _, log in self.views.logs())):
+            rvs = [entry.rv for entry in log.entries.values()]
+            deaths = list(log.tombstones.values())
+            if rvs != sorted(rvs) or deaths != sorted(deaths):
+                raise AssertionError(f"topic {self.name}: a log is not in order of rv")
+            if log.entries.keys() & log.tombstones.keys():
+                raise AssertionError(f"topic {self.name}: a key lives and is dead")
+            if max((*rvs[-1:], *deaths[-1:]), default=0) > self.head:
+                raise AssertionError(f"topic {self.name}: a change above the head {self.head}")
+        for wanted, log in self.views.logs():
+            matching = {key for key, entry in self.log.entries.items() if wanted.matches(entry.attributes)}
+            if log.entries.keys() != matching:
+                raise AssertionError(f"topic {self.name}: view {wanted} holds other keys than match")
+
+    def _moved(self, rv: int, now: float) -> None:
+        self.head = rv
+        self.contact(now)
+        self._notify()
+
+    def _notify(self) -> None:
+        if self.listener is not None:
+            self.listener(self)
+
+    def _forget(self) -> None:
+        self.log.load([])
+        self.views.clear()
+        self.history.clear(0)
+        if self.claims is not None:
+            self.claims.clear()
+        self.quarantined.clear()
+        self.restamped.clear()
+        self.head = self.value_bytes = 0
+        self.generation += 1
+        self.has_synced = False
+        self._notify()
+
+    def statistics(self) -> TopicStatistics:
+        """Numbers for metrics and the status page."""
+        return TopicStatistics(
+            name=self.name,
+            is_ordered=self.is_ordered,
+            has_synced=self.has_synced,
+            state=self.state,
+            state_since_at=self.state_since_at,
+            message=self.state_message,
+            contact_at=self.contact_at,
+            head=self.head,
+            horizon=self.history.horizon,
+            gaps=tuple(self.history.gaps),
+            entries=len(self.log.entries),
+            tombstones=len(self.log.tombstones),
+            value_bytes=self.value_bytes,
+            puts=self.puts_total,
+            deletes=self.deletes_total,
+            unchanged=self.unchanged_total,
+            restamped=self.restamped_total,
+            quarantined=dict(self.quarantined),
+        )

@@ -1,0 +1,89 @@
+"""Numbers of the stage at one moment, gathered from what is open. Costs the number of connections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+from typha.downstream.connection import Connection
+from typha.downstream.fan_out import FanOut
+from typha.downstream.statistics import (
+    ServerCounters,
+    ServerStatistics,
+    SubscriberStatistics,
+    SubscriberTopic,
+)
+from typha.downstream.subscription import Phase
+
+
+def statistics(
+    connections: Collection[Connection], closed: ServerCounters, fan_out: FanOut, *, is_draining: bool
+) -> ServerStatistics:
+    """``closed`` counts the connections that ended; those that are open are added."""
+    by_topic: Counter[str] = Counter()
+    lagging = 0
+    totals = ServerCounters(
+        accepted=closed.accepted,
+        welcomed=closed.welcomed,
+        modes=Counter(closed.modes),
+        closed=Counter(closed.closed),
+        bytes_sent=closed.bytes_sent,
+        frames_sent=closed.frames_sent,
+        bytes_received=closed.bytes_received,
+        protocol_errors=Counter(closed.protocol_errors),
+        go_aways=closed.go_aways,
+    )
+    for connection in connections:
+        subscriber = connection.subscriber
+        totals.bytes_sent += subscriber.bytes_sent
+        totals.frames_sent += subscriber.frames_sent
+        totals.bytes_received += connection.bytes_received
+        if connection.is_welcomed:
+            by_topic.update(s.topic.name for s in connection.session.subscriptions)
+            lagging += subscriber.group is None
+    return ServerStatistics(
+        connections=len(connections),
+        subscribers=len(fan_out.subscribers),
+        joiners=fan_out.joiners.count,
+        joiners_waiting=fan_out.joiners.waiting_count,
+        lagging=lagging,
+        is_draining=is_draining,
+        subscribers_by_topic=dict(by_topic),
+        server=totals,
+        fan_out=fan_out.counters,
+        snapshots_built=fan_out.walks.snapshots_built,
+    )
+
+
+def subscribers(connections: Collection[Connection], now: float) -> list[SubscriberStatistics]:
+    """Every welcomed connection, with its place in each topic."""
+    listed = []
+    for connection in connections:
+        session, subscriber = connection.session, connection.subscriber
+        if not connection.is_welcomed or session.hello is None:
+            continue
+        positions = {s.log: s.position for s in subscriber.group.streams} if subscriber.group else {}
+        listed.append(
+            SubscriberStatistics(
+                session=session.id,
+                address=connection.address,
+                node=session.hello.node,
+                agent=session.hello.agent,
+                age_s=now - connection.connected_at,
+                bytes_sent=subscriber.bytes_sent,
+                frames_sent=subscriber.frames_sent,
+                buffered_bytes=connection.buffered_bytes,
+                is_caught_up=subscriber.group is not None,
+                topics=tuple(
+                    SubscriberTopic(
+                        s.topic.name,
+                        s.phase.name.lower(),
+                        positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
+                        session.applied.get(s.topic.id),
+                        dict(session.hello.where.get(s.topic.name, {})),
+                    )
+                    for s in session.subscriptions
+                ),
+            )
+        )
+    return listed

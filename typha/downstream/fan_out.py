@@ -1,0 +1,377 @@
+"""Rounds: what changed since the last one, joined once per kind of subscriber, written to all who drained.
+
+A round is a generator: it yields when its time is up, and the shell (``server``) goes on with it after the event
+loop had its turn. Between two yields nothing else runs, so each step sees one state of the cache.
+
+    reset and status -> seal streams -> settle who finished a walk -> publish to groups -> pump -> trim
+
+Invariants
+1. Publishing costs subscribers x rounds, never subscribers x changes; a change is encoded once per encoding.
+2. A shared frame covers (from, position] and goes only to subscribers whose position is exactly ``from``.
+3. Tombstones are trimmed only after the round that published them.
+4. A subscriber that did not drain leaves its group and catches up by its cursor: no queue exists.
+
+Roads not taken: a task or queue per subscriber (0.42 of a C send loop instead of 0.85), a fixed clock for rounds
+(it adds its period at low load and cannot keep up at high load).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from typha.cache.catalog import Catalog
+from typha.cache.log import Log
+from typha.cache.topic import Topic
+from typha.cache.walk import FRAME_BYTES, Encoding, Walks
+from typha.downstream.admission import Joiners
+from typha.downstream.native import bookmark_frame, status_frame
+from typha.downstream.settings import DownstreamSettings
+from typha.downstream.statistics import FanOutCounters
+from typha.downstream.streams import Batch, Group, Stream, Subscriber
+from typha.downstream.subscription import Phase, Subscription
+from typha.wire.states import TopicState
+
+# Looking at the clock costs 50 ns, a send 10 us: every 16 sends is often enough for a budget of 2 ms.
+_CLOCK_EVERY: Final = 16
+
+
+class FanOut:
+    """All welcomed subscribers. ``wake`` is called when a round has something to do; ``is_eager`` says that it
+    should not wait for the pause, because somebody reads as fast as we write.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        settings: DownstreamSettings,
+        *,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+        verify: bool = False,
+    ) -> None:
+        self.subscribers: dict[Subscriber, None] = {}
+        self.counters = FanOutCounters()
+        self.walks = Walks()
+        self.joiners = Joiners(settings.max_joiners)
+        self._catalog = catalog
+        self._settings = settings
+        self._clock = clock
+        self._wake = wake
+        self._verify = verify
+        self.is_eager = False
+        self._streams: dict[tuple[Log, Encoding], Stream] = {}
+        self._groups: dict[frozenset[Stream], Group] = {}
+        self._queue: deque[Subscriber] = deque()
+        self._dirty: dict[Topic, float] = {}
+        self._reconciling: dict[Subscriber, None] = {}
+        self._told: dict[Topic, tuple[int, TopicState, str, bool]] = {}
+        self._bookmarks_due = False
+        catalog.listener = self._topic_changed
+
+    # --- events
+
+    def add(self, subscriber: Subscriber) -> None:
+        """A session was welcomed: serve it from the next round on."""
+        self.subscribers[subscriber] = None
+        for subscription in subscriber.session.subscriptions:
+            self._told.setdefault(subscription.topic, _news(subscription.topic))
+        subscriber.flush()
+        self._enqueue(subscriber)
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """The connection ended (its session is closed already)."""
+        if subscriber not in self.subscribers:
+            return
+        del self.subscribers[subscriber]
+        self._reconciling.pop(subscriber, None)
+        self._leave_group(subscriber)
+        self._release_place(subscriber)
+
+    def received(self, subscriber: Subscriber) -> None:
+        """The session read something: answer it, and it may have been asked for keys."""
+        subscriber.flush()
+        if any(s.requested is not None for s in subscriber.session.subscriptions):
+            self._enqueue(subscriber)
+
+    def drained(self, subscriber: Subscriber) -> None:
+        """The outlet took everything: go on with what this subscriber reads."""
+        if subscriber in self.subscribers and subscriber.group is None:
+            self._pump(subscriber)
+
+    def tick(self, now: float) -> None:
+        """About once a second: bookmarks that are due, places of joiners that stall, snapshots nobody reads."""
+        if any(group.bookmark_due_at <= now for group in self._groups.values()):
+            self._bookmarks_due = True
+            self._wake()
+        for subscriber in self.joiners.evict_stalled(now):
+            self._release_place(subscriber)
+        if not self.joiners.count:
+            self.walks.drop_unread_snapshots()
+        for key in [key for key, stream in self._streams.items() if not stream.groups]:
+            del self._streams[key]
+        for topic in self._catalog.topics.values():
+            topic.views.drop_unread(now)
+
+    def _topic_changed(self, topic: Topic) -> None:
+        if topic not in self._dirty:
+            self._dirty[topic] = self._clock()
+            self._wake()
+
+    def _enqueue(self, subscriber: Subscriber) -> None:
+        if not subscriber.is_queued:
+            subscriber.is_queued = True
+            self._queue.append(subscriber)
+            self._wake()
+
+    # --- one round
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a round would do anything."""
+        return bool(self._dirty or self._queue or self._bookmarks_due)
+
+    def round(self) -> Iterator[None]:
+        """See the module. Yields when ``round_budget_s`` is used up."""
+        self.is_eager = False
+        dirty, self._dirty = self._dirty, {}
+        self._tell_news(dirty)
+        for subscriber in self._reconciling:
+            self._enqueue(subscriber)
+        heads = {topic: topic.head for topic in dirty}
+        batches = self._seal(dirty)
+        yield from self._settle_queue()
+        for group in self._groups_to_serve(batches):
+            yield from self._publish(group, batches)
+        self.counters.rounds += 1
+        self.walks.end_round()
+        published = {stream.topic for stream in batches}
+        for topic, changed_at in dirty.items():
+            if topic in published:
+                self.counters.event_to_socket.observe(self._clock() - changed_at)
+            topic.trim(heads[topic])
+            if self._verify:
+                topic.check_invariants()
+
+    def _tell_news(self, dirty: Iterable[Topic]) -> None:
+        """Resets, states, and topics that became complete: rare, so all subscribers are looked at."""
+        for topic in dirty:
+            before, news = self._told.get(topic), _news(topic)
+            if before is None or before == news:
+                continue
+            self._told[topic] = news
+            status = status_frame((topic,), self._clock())
+            for subscriber in list(self.subscribers):
+                for subscription in subscriber.session.subscriptions:
+                    if subscription.topic is topic:
+                        self._tell(subscriber, subscription, status)
+
+    def _tell(self, subscriber: Subscriber, subscription: Subscription, status: bytes) -> None:
+        topic, session = subscription.topic, subscriber.session
+        if subscription.generation != topic.generation:
+            self._leave_group(subscriber)
+            subscription.reset()
+            session.say_reset(subscription)
+        elif subscription.phase is Phase.WAITING and topic.has_synced:
+            if subscription.seen > topic.head and topic.state is not TopicState.ABSENT:
+                # A consistent list below what this client has seen: for it, the cluster was restored.
+                subscription.reset()
+                session.say_reset(subscription)
+            self._leave_group(subscriber)
+            subscription.phase = Phase.SETTLING
+        session.say(status)
+        subscriber.flush()
+        self._enqueue(subscriber)
+
+    def _seal(self, dirty: Mapping[Topic, float]) -> dict[Stream, Batch]:
+        batches: dict[Stream, Batch] = {}
+        for stream in self._streams.values():
+            topic = stream.topic
+            if topic not in dirty:
+                continue
+            if stream.log.last_rv > stream.position and stream.groups:
+                walk = self.walks.since(topic, stream.log, stream.position, staged=False)
+                batches[stream] = Batch(stream.position, walk, stream.encoding)
+            stream.position = topic.head
+        return batches
+
+    def _groups_to_serve(self, batches: Mapping[Stream, Batch]) -> list[Group]:
+        groups = {group: None for stream in batches for group in stream.groups}
+        if self._bookmarks_due:
+            self._bookmarks_due = False
+            now = self._clock()
+            groups |= {group: None for group in self._groups.values() if group.bookmark_due_at <= now}
+        return list(groups)
+
+    def _publish(self, group: Group, batches: Mapping[Stream, Batch]) -> Iterator[None]:
+        now = self._clock()
+        changed = {stream: batches[stream] for stream in group.streams if stream in batches}
+        pieces = [batch.data for batch in changed.values()]
+        data = b"".join(piece for piece in pieces if piece is not None)
+        is_large = None in pieces
+        if group.bookmark_due_at <= now:
+            group.bookmark_due_at = now + self._settings.bookmark_interval_s
+            data += bookmark_frame([(stream.topic, stream.position) for stream in group.streams], now)
+        stop_at = now + self._settings.round_budget_s
+        starts = {stream.log: batch.start for stream, batch in changed.items()}
+        for count, subscriber in enumerate(list(group.members), 1):
+            if subscriber.group is not group:
+                continue
+            if is_large or not subscriber.outlet.is_drained:
+                self.counters.demotions += 1
+                self._leave_group(subscriber, starts)
+                self._enqueue(subscriber)
+            else:
+                subscriber.write(data)
+                self.counters.shared_sends += 1
+            if count % _CLOCK_EVERY == 0 and self._clock() > stop_at:
+                yield
+                stop_at = self._clock() + self._settings.round_budget_s
+
+    # --- who is not in a group
+
+    def _settle_queue(self) -> Iterator[None]:
+        """Decide for everyone who waits for this round, oldest first."""
+        stop_at = self._clock() + self._settings.round_budget_s
+        for count in range(1, len(self._queue) + 1):
+            subscriber = self._queue.popleft()
+            subscriber.is_queued = False
+            if subscriber in self.subscribers and subscriber.group is None and subscriber.outlet.is_drained:
+                self._settle(subscriber)
+            if count % _CLOCK_EVERY == 0 and self._clock() > stop_at:
+                yield
+                stop_at = self._clock() + self._settings.round_budget_s
+
+    def _settle(self, subscriber: Subscriber) -> None:
+        """Take every subscription of this subscriber as far as it gets without its socket."""
+        session = subscriber.session
+        wait = False
+        for subscription in session.subscriptions:
+            if subscription.phase is Phase.SETTLING:
+                wait |= self._settle_one(subscriber, subscription)
+        finished = [s for s in session.subscriptions if s.phase is Phase.LIVE and s.owes_bookmark]
+        if finished:
+            for subscription in finished:
+                subscription.owes_bookmark = False
+            session.say_bookmark(finished, self._clock())
+        subscriber.flush()
+        if any(s.is_reconciling for s in session.subscriptions):
+            self._reconciling[subscriber] = None
+        else:
+            self._reconciling.pop(subscriber, None)
+        phases = {s.phase for s in session.subscriptions}
+        if Phase.WALKING in phases:
+            self._pump(subscriber)
+        elif Phase.SETTLING not in phases and Phase.LIVE in phases:
+            self._join_group(subscriber)
+        elif wait:
+            self._enqueue(subscriber)
+
+    def _settle_one(self, subscriber: Subscriber, subscription: Subscription) -> bool:
+        """One step; True where the next round must decide again."""
+        topic, log, position = subscription.topic, subscription.log, subscription.position
+        if subscription.generation != topic.generation:
+            return True  # it restarted after this round told the news
+        if position is None:
+            if self.joiners.enter(subscriber):
+                self.counters.snapshots += 1
+                subscription.begin_walk(self.walks.snapshot(topic, log))
+            return False
+        if not topic.history.resumable(position) and (not subscription.is_staged or subscription.is_reconciling):
+            subscription.open_reconcile()  # the horizon passed it while it read: reconciled in place
+        if log.last_rv > position:
+            staged = subscription.is_staged and not subscription.is_reconciling
+            subscription.begin_walk(self.walks.since(topic, log, position, staged=staged))
+            return False
+        stream = self._stream(subscription, subscriber.session.encoding)
+        if stream.position < log.last_rv:
+            return True  # changed since this round was sealed
+        subscription.position = stream.position
+        if subscription.is_staged and not subscription.is_reconciling:
+            self.counters.reconciles += 1
+            subscriber.session.say_digest(subscription)
+        elif subscription.requested is not None:
+            subscriber.session.say_index(subscription)
+        if not subscription.is_staged:
+            subscription.phase = Phase.LIVE
+        return False
+
+    def _pump(self, subscriber: Subscriber) -> None:
+        """Write what it reads of its walks, slice by slice, as long as its socket takes them and its turn lasts."""
+        session = subscriber.session
+        stop_at = self._clock() + self._settings.round_budget_s
+        while subscriber.outlet.is_drained and (frames := self._next_slice(subscriber, stop_at)):
+            subscriber.write(frames)
+            self.counters.own_sends += 1
+            if self._clock() >= stop_at:
+                break
+        if not any(s.is_joining for s in session.subscriptions):
+            self._release_place(subscriber)
+        # Undrained: ``drained`` goes on. Else: its walks are read, or its turn is over.
+        if subscriber.outlet.is_drained:
+            self.is_eager = True
+            self._enqueue(subscriber)
+
+    def _next_slice(self, subscriber: Subscriber, stop_at: float) -> bytes:
+        """Frames of its walks worth one send; b"" when they are read to their end."""
+        session = subscriber.session
+        frames: list[bytes] = []
+        size = 0
+        for subscription in session.subscriptions:
+            while (frame := subscription.next_frame(session.encoding)) is not None:
+                frames.append(frame)
+                size += len(frame)
+                if size >= FRAME_BYTES or self._clock() >= stop_at:
+                    return b"".join(frames)
+        return b"".join(frames)
+
+    def _release_place(self, subscriber: Subscriber) -> None:
+        for waiting in self.joiners.leave(subscriber):
+            self._enqueue(waiting)
+
+    # --- groups
+
+    def _stream(self, subscription: Subscription, encoding: Encoding) -> Stream:
+        key = (subscription.log, encoding)
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Stream(subscription.topic, subscription.log, encoding)
+        return stream
+
+    def _join_group(self, subscriber: Subscriber) -> None:
+        live = [s for s in subscriber.session.subscriptions if s.phase is Phase.LIVE]
+        streams = [self._stream(s, subscriber.session.encoding) for s in live]
+        if any(s.position != stream.position for s, stream in zip(live, streams, strict=True)):
+            # Some topic moved on while another was being read: settle again.
+            for subscription in live:
+                subscription.phase = Phase.SETTLING
+            self._enqueue(subscriber)
+            return
+        key = frozenset(streams)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(key, self._clock() + self._settings.bookmark_interval_s)
+        group.members[subscriber] = None
+        subscriber.group = group
+
+    def _leave_group(self, subscriber: Subscriber, starts: Mapping[Log, int] | None = None) -> None:
+        """Its subscriptions stand at their streams' positions, or where this round began (``starts``)."""
+        group = subscriber.group
+        if group is None:
+            return
+        subscriber.group = None
+        del group.members[subscriber]
+        positions = {stream.log: stream.position for stream in group.streams} | dict(starts or {})
+        for subscription in subscriber.session.subscriptions:
+            if subscription.phase is Phase.LIVE:
+                subscription.demote(positions[subscription.log])
+        if not group.members:
+            del self._groups[group.streams]
+            for stream in group.streams:
+                stream.groups.discard(group)
+
+
+def _news(topic: Topic) -> tuple[int, TopicState, str, bool]:
+    """What subscribers of a topic are told about it beside its entries."""
+    return topic.generation, topic.state, topic.state_message, topic.has_synced

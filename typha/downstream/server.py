@@ -1,0 +1,365 @@
+"""The shell of the stage: listens, runs the rounds and a one-second tick, drains. Everything decided elsewhere.
+
+Invariants
+1. Two tasks in all, whatever the number of connections: rounds and tick.
+2. A subscriber is cut for draining no byte, for silence, or for a breach; never for being slow, never for age of
+   its data.
+3. A connection never ends without a word that says why, unless the peer broke the protocol's language or is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+import ssl
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from typha.cache.catalog import Catalog
+from typha.downstream import census
+from typha.downstream.connection import Connection
+from typha.downstream.fan_out import FanOut
+from typha.downstream.session import Load, NativeSession, SessionState
+from typha.downstream.settings import DownstreamSettings
+from typha.downstream.statistics import ServerCounters, ServerStatistics, SubscriberStatistics
+from typha.wire import messages as m
+from typha.wire.codec import encode_message
+from typha.wire.errors import RefusedError, RemoteProtocolError
+from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
+
+log = logging.getLogger("typha.downstream")
+
+_TICK_S: Final = 1.0
+# Connections looked at per slice of a tick: 1,000 take about 1 ms.
+_TICK_SLICE: Final = 1000
+# What a client is told to wait when the server as a whole cannot serve it now.
+_RETRY_S: Final = 2.0
+# A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
+_FAREWELL_S: Final = 5.0
+
+Probe = Callable[[str], Awaitable[int]]
+"""Topic name -> resourceVersion of a consistent read of its resource, by asking the API server."""
+Restored = Callable[[str], None]
+"""Told when a client proves that the cluster was restored, with the reason."""
+
+
+class Server:
+    """See the module. ``start`` binds; ``run`` serves until cancelled; ``drain`` moves everybody away."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        feeds: Mapping[str, Sequence[str]],
+        settings: DownstreamSettings,
+        *,
+        probe: Probe,
+        on_restored: Restored,
+        tls: ssl.SSLContext | None = None,
+        rng: random.Random | None = None,
+        verify: bool = False,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = time.monotonic  # one clock for all stages; uvloop's own counts in whole milliseconds
+        self._catalog = catalog
+        self._feeds = feeds
+        self._settings = settings
+        self._probe = probe
+        self._on_restored = on_restored
+        self._tls = tls
+        self._rng = rng or random.SystemRandom()
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._listener: asyncio.Server | None = None
+        self._connections: dict[Connection, None] = {}
+        self._seen_waiting: dict[Connection, None] = {}
+        self._probes: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
+        self._prefix = f"{self._rng.getrandbits(24):06x}"
+        self.is_draining = False
+        self.counters = ServerCounters()
+        self.fan_out = FanOut(catalog, settings, clock=self._clock, wake=self._wake.set, verify=verify)
+
+    # --- life
+
+    async def start(self, host: str, port: int) -> int:
+        """Bind and listen; gives the port. Raises OSError."""
+        self._listener = await self._loop.create_server(
+            self._new_connection,
+            host,
+            port,
+            ssl=self._tls,
+            backlog=1024,
+            ssl_handshake_timeout=self._settings.handshake_timeout_s if self._tls else None,
+            ssl_shutdown_timeout=_FAREWELL_S if self._tls else None,
+        )
+        bound: int = self._listener.sockets[0].getsockname()[1]
+        return bound
+
+    async def run(self) -> None:
+        """Rounds and ticks, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._rounds(), name="typha rounds")
+            tasks.create_task(self._ticks(), name="typha tick")
+
+    async def drain(self, grace_s: float) -> None:
+        """Ask everybody to move, spread over most of the grace period; close who is left at its end."""
+        self.is_draining = True
+        connections = [c for c in self._connections if c.is_welcomed]
+        self._rng.shuffle(connections)
+        log.info("draining", extra={"subscribers": len(connections), "grace_s": grace_s})
+        started, spread_s = self._clock(), grace_s * 0.5
+        for place, connection in enumerate(connections):
+            due_at = started + spread_s * place / len(connections)
+            if (wait_s := due_at - self._clock()) > 0:
+                await asyncio.sleep(wait_s)
+            self._go_away(connection, GoAwayReason.DRAINING, max(1.0, started + grace_s - self._clock()))
+        await self._wait_empty(started + grace_s)
+
+    async def close(self) -> None:
+        """Stop listening, say Close to whoever is left, and wait until the sockets are gone."""
+        if self._listener is not None:
+            self._listener.close()
+        for task in self._probes:
+            task.cancel()
+        for connection in list(self._connections):
+            connection.session.say_close(CloseCode.DRAINING, "the server stops; resume elsewhere")
+            connection.finish()
+        await self._wait_empty(self._clock() + _FAREWELL_S)
+        for connection in list(self._connections):
+            connection.abort(CloseCode.DRAINING)
+        await asyncio.sleep(0)
+        if self._listener is not None:
+            await self._listener.wait_closed()
+
+    async def _wait_empty(self, deadline_at: float) -> None:
+        if not self._connections:
+            return
+        self._empty.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), max(0.0, deadline_at - self._clock()))
+
+    # --- connections
+
+    def _new_connection(self) -> Connection:
+        session = NativeSession(
+            f"{self._prefix}-{next(self._numbers)}",
+            self._catalog,
+            self._feeds,
+            self._settings,
+            now=self._clock(),
+            admit=self._admit,
+        )
+        return Connection(
+            session,
+            clock=self._clock,
+            on_made=self._made,
+            on_received=self._received,
+            on_drained=lambda connection: self.fan_out.drained(connection.subscriber),
+            on_lost=self._lost,
+        )
+
+    def _made(self, connection: Connection) -> None:
+        self.counters.accepted += 1
+        self._connections[connection] = None
+        if len(self._connections) > self._settings.max_connections:
+            connection.session.refuse(
+                RefusedError(
+                    RefusalCode.OVERLOADED,
+                    f"{self._settings.max_connections} connections are open; try another server",
+                    self._jittered(_RETRY_S),
+                )
+            )
+            self._finish(connection)
+
+    def _admit(self, hello: m.Hello) -> Load:
+        if self.is_draining:
+            raise RefusedError(RefusalCode.DRAINING, "this server stops", self._jittered(_RETRY_S))
+        return Load(len(self._connections), self._settings.max_connections)
+
+    def _received(self, connection: Connection) -> None:
+        session = connection.session
+        if connection.subscriber in self.fan_out.subscribers:
+            if session.is_closed:
+                self.fan_out.remove(connection.subscriber)
+                self._finish(connection)
+            else:
+                self.fan_out.received(connection.subscriber)
+        else:
+            self._follow_handshake(connection)
+
+    def _follow_handshake(self, connection: Connection) -> None:
+        """After anything that may have moved a session that was not welcomed yet."""
+        session = connection.session
+        if session.state is not SessionState.SEEN:
+            self._seen_waiting.pop(connection, None)
+        match session.state:
+            case SessionState.OPEN:
+                self._welcomed(connection)
+            case SessionState.SEEN:
+                self._seen_waiting[connection] = None
+            case SessionState.CLOSED:
+                self._finish(connection)
+            case SessionState.HELLO:
+                pass
+
+    def _welcomed(self, connection: Connection) -> None:
+        settings, now = self._settings, self._clock()
+        session = connection.session
+        self.counters.welcomed += 1
+        connection.ping_due_at = now + settings.ping_interval_s
+        if settings.max_age_s:
+            connection.move_due_at = now + settings.max_age_s * self._rng.uniform(0.9, 1.1)
+        hello = session.hello
+        modes = Counter(
+            "snapshot" if s.position is None else "reconcile" if s.is_staged else "resume"
+            for s in session.subscriptions
+        )
+        self.counters.modes.update(modes)
+        log.info(
+            "subscriber welcomed",
+            extra={
+                "conn": session.id,
+                "address": connection.address,
+                "node": hello.node if hello else "",
+                "agent": hello.agent if hello else "",
+                **modes,
+            },
+        )
+        self.fan_out.add(connection.subscriber)
+
+    def _finish(self, connection: Connection) -> None:
+        connection.close_due_at = self._clock() + _FAREWELL_S
+        connection.finish()
+
+    def _lost(self, connection: Connection) -> None:
+        session = connection.session
+        self._connections.pop(connection, None)
+        self._seen_waiting.pop(connection, None)
+        if not self._connections:
+            self._empty.set()
+        was_served = connection.subscriber in self.fan_out.subscribers
+        self.fan_out.remove(connection.subscriber)
+        self.counters.closed[session.closed_by] += 1
+        if isinstance(session.error, RemoteProtocolError):
+            self.counters.protocol_errors[session.error.code] += 1
+        self.counters.bytes_sent += connection.subscriber.bytes_sent
+        self.counters.frames_sent += connection.subscriber.frames_sent
+        self.counters.bytes_received += connection.bytes_received
+        if was_served or session.error is not None:
+            log.log(
+                logging.WARNING if session.error is not None else logging.INFO,
+                "connection closed",
+                extra={
+                    "conn": session.id,
+                    "address": connection.address,
+                    "code": session.closed_by,
+                    "error": "" if session.error is None else str(session.error),
+                    "bytes_sent": connection.subscriber.bytes_sent,
+                },
+            )
+
+    def _go_away(self, connection: Connection, reason: GoAwayReason, after_s: float) -> None:
+        if not connection.is_welcomed:
+            return
+        self.counters.go_aways += 1
+        connection.session.say(encode_message(m.GoAway(reason, after_s, self._settings.advertise)))
+        connection.subscriber.flush()
+
+    def _jittered(self, seconds: float) -> float:
+        return round(seconds * self._rng.uniform(0.5, 1.5), 3)
+
+    # --- the two tasks
+
+    async def _rounds(self) -> None:
+        pause_s = self._settings.round_pause_s
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            started = self._clock()
+            for _ in self.fan_out.round():
+                await asyncio.sleep(0)
+            for connection in list(self._seen_waiting):
+                connection.session.decide(self._clock())
+                self._follow_handshake(connection)
+            rest_s = pause_s - (self._clock() - started)
+            await asyncio.sleep(0 if self.fan_out.is_eager else max(rest_s, 0))
+            if self.fan_out.has_work:
+                self._wake.set()
+
+    async def _ticks(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now = self._clock()
+            self._catalog.tick(now)
+            self.fan_out.tick(now)
+            connections = list(self._connections)
+            for start in range(0, len(connections), _TICK_SLICE):
+                for connection in connections[start : start + _TICK_SLICE]:
+                    self._tick(connection, now)
+                await asyncio.sleep(0)
+
+    def _tick(self, connection: Connection, now: float) -> None:
+        session, settings = connection.session, self._settings
+        if now >= connection.close_due_at:
+            connection.abort(session.closed_by)
+        elif connection.is_stuck(now, settings.stuck_timeout_s):
+            connection.abort(CloseCode.STUCK)
+        elif session.state is SessionState.HELLO and now >= session.deadline_at:
+            session.refuse(
+                RefusedError(RefusalCode.BAD_HELLO, f"no whole Hello within {settings.handshake_timeout_s:g} s")
+            )
+            self._finish(connection)
+        elif session.state is SessionState.SEEN and now >= session.deadline_at:
+            session.deadline_at = float("inf")
+            task = self._loop.create_task(self._settle_seen(connection), name=f"typha seen {session.id}")
+            self._probes.add(task)
+            task.add_done_callback(self._probes.discard)
+        elif session.state is SessionState.OPEN:
+            self._tick_open(connection, now)
+
+    def _tick_open(self, connection: Connection, now: float) -> None:
+        session, settings = connection.session, self._settings
+        if connection.is_drained and now - session.heard_at >= settings.silence_timeout_s:
+            session.say_close(CloseCode.PING_TIMEOUT, f"nothing heard for {settings.silence_timeout_s:g} s")
+            self.fan_out.remove(connection.subscriber)
+            self._finish(connection)
+            return
+        if now >= connection.ping_due_at:
+            connection.ping_due_at = now + settings.ping_interval_s
+            session.say(encode_message(m.Ping(int(now * 1e9))))
+            connection.subscriber.flush()
+        if now >= connection.move_due_at:
+            connection.move_due_at = float("inf")
+            self._go_away(connection, GoAwayReason.MAX_AGE, settings.go_away_after_s)
+
+    async def _settle_seen(self, connection: Connection) -> None:
+        """The time of a Welcome that waited is up: is this server behind, or was the cluster restored?"""
+        session = connection.session
+        reason = "not in contact with the API server yet"
+        for behind in session.behind():
+            name, head = behind.topic.name, behind.topic.head
+            reason = f"topic {name} is at {head} here, the client has seen {behind.seen}"
+            with suppress(Exception):
+                rv = await self._probe(name)
+                if rv < behind.seen and session.state is SessionState.SEEN:
+                    self._on_restored(f"a client has seen {behind.seen} of {name}, the API server is at {rv}")
+                    break
+        session.decide(self._clock())
+        if session.state is SessionState.SEEN:
+            session.refuse(RefusedError(RefusalCode.NOT_READY, reason, self._jittered(_RETRY_S)))
+        self._follow_handshake(connection)
+
+    # --- numbers
+
+    def statistics(self) -> ServerStatistics:
+        """The stage at this moment. Counters include connections that are open."""
+        return census.statistics(self._connections, self.counters, self.fan_out, is_draining=self.is_draining)
+
+    def subscribers(self) -> list[SubscriberStatistics]:
+        """Every welcomed connection (for the status page; costs their number)."""
+        return census.subscribers(self._connections, self._clock())

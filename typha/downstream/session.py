@@ -1,0 +1,263 @@
+"""One native subscriber's conversation, without I/O: bytes in, control frames out, subscriptions for the fan-out.
+
+    HELLO  -> a whole Hello is awaited
+    SEEN   -> the client has seen more than this server holds: the Welcome waits (protocol, section 5)
+    OPEN   -> welcomed; the fan-out serves ``subscriptions``
+    CLOSED -> ``closed_by`` says why; nothing is read any more
+
+Invariants
+1. Whatever the peer sends, ``receive_data`` does not raise: a breach closes with Refused (before the Welcome) or
+   Close (after it), and is kept in ``error`` for one log line.
+2. What the peer controls is bounded: one frame of 64 KiB, one open request per topic, the filters it may have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from typha.cache.catalog import Catalog
+from typha.downstream import encodings, native
+from typha.downstream.handshake import PlannedTopic, plan
+from typha.downstream.settings import DownstreamSettings
+from typha.downstream.subscription import Subscription
+from typha.version import __version__
+from typha.wire import compression
+from typha.wire import messages as m
+from typha.wire.codec import decode_message, encode_message
+from typha.wire.errors import RefusedError, RemoteProtocolError, UnexpectedFrameError
+from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
+from typha.wire.states import PROTOCOL_MAX, ZSTD, RefusalCode
+
+
+class SessionState(Enum):
+    """See the module."""
+
+    HELLO = auto()
+    SEEN = auto()
+    OPEN = auto()
+    CLOSED = auto()
+
+
+class Load(NamedTuple):
+    """What Welcome tells of the server's load."""
+
+    connections: int
+    target: int
+
+
+class NativeSession:
+    """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded)."""
+
+    def __init__(
+        self,
+        session_id: str,
+        catalog: Catalog,
+        feeds: Mapping[str, Sequence[str]],
+        settings: DownstreamSettings,
+        *,
+        now: float,
+        admit: Callable[[m.Hello], Load],
+    ) -> None:
+        self.id = session_id
+        self.state = SessionState.HELLO
+        self.subscriptions: list[Subscription] = []
+        self.encoding = encodings.PLAIN
+        self.error: Exception | None = None
+        self.closed_by = ""
+        self.hello: m.Hello | None = None
+        self.applied: dict[int, int] = {}
+        self.heard_at = now
+        self.deadline_at = now + settings.handshake_timeout_s
+        self._catalog = catalog
+        self._feeds = feeds
+        self._settings = settings
+        self._admit = admit
+        self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)
+        self._outbox: list[bytes] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing more is read or served."""
+        return self.state is SessionState.CLOSED
+
+    # --- in
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """What the socket gave. Look at ``state`` and ``take_frames`` afterwards."""
+        if self.is_closed:
+            return
+        try:
+            self._decoder.receive_data(data)
+            while not self.is_closed and (frame := self._decoder.next_frame()) is not None:
+                self.heard_at = now
+                message = decode_message(frame)
+                if message is not None:
+                    self._receive(message, frame.type, now)
+        except RemoteProtocolError as error:
+            self._breach(error)
+
+    def _receive(self, message: m.Message, frame_type: int, now: float) -> None:
+        match message:
+            case m.Hello() if self.state is SessionState.HELLO:
+                self.hello = message
+                self.decide(now)
+            case m.Close():
+                self.close("by_client", None)
+            case m.Ping() if self.state is SessionState.OPEN:
+                self._outbox.append(encode_message(m.Pong(message.t)))
+            case m.Pong() if self.state is SessionState.OPEN:
+                known = {subscription.topic.id for subscription in self.subscriptions}
+                self.applied.update((topic, cursor) for topic, cursor in message.applied if topic in known)
+            case m.KeyRequest() if self.state is SessionState.OPEN:
+                self._key_request(message)
+            case _:
+                raise UnexpectedFrameError(frame_type, f"not from a client in state {self.state.name}")
+
+    def _key_request(self, message: m.KeyRequest) -> None:
+        for subscription in self.subscriptions:
+            if subscription.topic.id == message.topic_id:
+                if subscription.digest_at == message.at:
+                    size = len(subscription.log.digests(self._catalog.salt).members)
+                    wanted = range(size) if message.buckets is None else sorted(set(message.buckets))
+                    subscription.requested = tuple(wanted)
+                return
+        raise UnexpectedFrameError(FrameType.KEY_REQUEST, f"topic id {message.topic_id} is not subscribed")
+
+    # --- the answer to Hello
+
+    def decide(self, now: float) -> list[PlannedTopic]:
+        """Welcome or refuse the Hello; gives the topics for which it must still wait (and is asked again)."""
+        if self.hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
+            return []
+        try:
+            load = self._admit(self.hello)
+            if self._catalog.cluster is None:
+                self._await_seen(now)
+                return []
+            planned = plan(self.hello, self._feeds, self._catalog, self._settings)
+        except RefusedError as refusal:
+            self.refuse(refusal)
+            return []
+        behind = [topic for topic in planned if topic.is_behind]
+        if behind:
+            self._await_seen(now)
+            return behind
+        self._welcome(self.hello, planned, load, now)
+        return []
+
+    def _await_seen(self, now: float) -> None:
+        if self.state is SessionState.HELLO:
+            self.state = SessionState.SEEN
+            self.deadline_at = now + self._settings.seen_timeout_s
+
+    def _welcome(self, hello: m.Hello, planned: list[PlannedTopic], load: Load, now: float) -> None:
+        if ZSTD in hello.compression and compression.is_available():
+            self.encoding = encodings.COMPRESSED
+        self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
+        self.state = SessionState.OPEN
+        self.deadline_at = float("inf")
+        self._outbox.append(
+            encode_message(
+                m.Welcome(
+                    server=f"typha/{__version__}",
+                    session=self.id,
+                    cluster=self._catalog.cluster or "",
+                    topics=tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned),
+                    protocol=min(hello.protocol[1], PROTOCOL_MAX),
+                    compression=ZSTD if self.encoding.zstd else None,
+                    ping_interval_s=self._settings.ping_interval_s,
+                    connections=load.connections,
+                    target=load.target,
+                )
+            )
+        )
+        self._outbox.append(native.status_frame((p.topic for p in planned), now))
+
+    def behind(self) -> list[PlannedTopic]:
+        """For a session in SEEN whose time is up: which topics are behind what the client has seen."""
+        if self.hello is None or self._catalog.cluster is None:
+            return []
+        try:
+            planned = plan(self.hello, self._feeds, self._catalog, self._settings)
+        except RefusedError:
+            return []
+        return [topic for topic in planned if topic.is_behind]
+
+    # --- the end
+
+    def refuse(self, refusal: RefusedError) -> None:
+        """Answer with Refused and close; before the Welcome only."""
+        self._outbox.append(
+            encode_message(
+                m.Refused(refusal.code, refusal.message[:500], refusal.retry_after_s, self._settings.advertise)
+            )
+        )
+        self.close(f"refused_{refusal.code}", refusal)
+
+    def _breach(self, error: RemoteProtocolError) -> None:
+        if self.state in (SessionState.HELLO, SessionState.SEEN):
+            self.refuse(RefusedError(RefusalCode.BAD_HELLO, str(error)))
+            self.error = error
+        else:
+            self.say_close(error.code, str(error)[:500], error)
+
+    def say_close(self, code: str, message: str, error: Exception | None = None) -> None:
+        """Send Close as the last frame."""
+        if self.state is not SessionState.CLOSED:
+            self._outbox.append(encode_message(m.Close(code, message)))
+            self.close(code, error)
+
+    def close(self, code: str, error: Exception | None) -> None:
+        """The conversation is over; what is in the outbox may still go out."""
+        if self.state is SessionState.CLOSED:
+            return
+        self.state = SessionState.CLOSED
+        self.closed_by, self.error = code, error
+        for subscription in self.subscriptions:
+            subscription.close()
+        self.subscriptions = []
+
+    # --- out
+
+    def say(self, frame: bytes) -> None:
+        """Queue a control frame."""
+        self._outbox.append(frame)
+
+    def take_frames(self) -> bytes:
+        """Control frames that wait, joined; b"" for none."""
+        if not self._outbox:
+            return b""
+        frames = b"".join(self._outbox)
+        self._outbox.clear()
+        return frames
+
+    # --- what the fan-out says in this dialect
+
+    def say_bookmark(self, subscriptions: Sequence[Subscription], now: float) -> None:
+        """These subscriptions hold everything up to their position."""
+        self.say(native.bookmark_frame([(s.topic, s.position or 0) for s in subscriptions], now))
+
+    def say_reset(self, subscription: Subscription) -> None:
+        """The subscription starts anew with a snapshot."""
+        self.applied.pop(subscription.topic.id, None)
+        self.say(native.reset_frame(subscription.topic, self._catalog.cluster or ""))
+
+    def say_digest(self, subscription: Subscription) -> None:
+        """Open a reconcile at the subscription's position."""
+        at = subscription.position or 0
+        subscription.digest_at, subscription.requested = at, None
+        subscription.digest_bits = subscription.log.digests(self._catalog.salt).bits
+        self.say(native.digest_frame(subscription.topic, subscription.log, at, self._catalog.salt))
+
+    def say_index(self, subscription: Subscription) -> None:
+        """Answer the open request at the subscription's position, which is the head."""
+        if subscription.log.digests(self._catalog.salt).bits != subscription.digest_bits:
+            self.say_digest(subscription)  # the topic grew eightfold meanwhile: these bucket numbers mean nothing
+            return
+        at, requested = subscription.position or 0, subscription.requested
+        subscription.digest_at = subscription.requested = None
+        subscription.is_staged = False
+        for frame in native.index_frames(subscription.topic, subscription.log, at, self._catalog.salt, requested):
+            self.say(frame)

@@ -1,0 +1,40 @@
+"""What the downstream stage can be told, each with its reason. ``typha.config`` fills it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DownstreamSettings:
+    """Durations in seconds, sizes in bytes."""
+
+    max_connections: int = 10_000
+    """5 KB each when idle; the file handle limit is checked against it at start."""
+    max_joiners: int = 64
+    """Snapshots being read at a time: 5,000 joiners of 100 MB held 43 MB extra with 64, 934 MB without a bound."""
+    max_filters_per_client: int = 16
+    """Each filtered topic is a stream of frames of its own."""
+    handshake_timeout_s: float = 10.0
+    """From accept to a whole Hello, TLS included."""
+    seen_timeout_s: float = 10.0
+    """How long a Welcome may wait for a topic that is behind what the client has seen (protocol, section 5)."""
+    round_pause_s: float = 0.020
+    """Least time from the start of one round to the next: trades latency for CPU at low load."""
+    round_budget_s: float = 0.002
+    """Time in a round before it yields to the loop: keeps loop lag at 10 ms with 5,000 subscribers."""
+    ping_interval_s: float = 30.0
+    bookmark_interval_s: float = 10.0
+    stuck_timeout_s: float = 120.0
+    """A subscriber that drains no byte for so long is cut; never one that is merely slow."""
+    max_age_s: float = 1800.0
+    """Connections move on after that age, jittered by a tenth, which heals imbalance; 0 is never."""
+    go_away_after_s: float = 30.0
+    """Time that a subscriber gets to move after a GoAway outside a drain."""
+    advertise: tuple[str, ...] = ()
+    """Addresses of other servers, told in Refused and GoAway."""
+
+    @property
+    def silence_timeout_s(self) -> float:
+        """Three intervals without a frame from the client end the connection."""
+        return 3 * self.ping_interval_s

@@ -1,0 +1,95 @@
+"""Numbers of the stage, counted on the loop and read by ``observe`` as plain snapshots."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+# From one round at low load to the alert threshold for lag (30 s).
+LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Histogram:
+    """Counts per upper bound (seconds), the last one without a bound; and their sum."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...] = LATENCY_BOUNDS_S) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+@dataclass(slots=True)
+class FanOutCounters:
+    """Totals since the start."""
+
+    rounds: int = 0
+    shared_sends: int = 0
+    own_sends: int = 0
+    demotions: int = 0
+    snapshots: int = 0
+    reconciles: int = 0
+    event_to_socket: Histogram = field(default_factory=Histogram)
+
+
+@dataclass(slots=True)
+class ServerCounters:
+    """Totals since the start."""
+
+    accepted: int = 0
+    welcomed: int = 0
+    modes: Counter[str] = field(default_factory=Counter)
+    closed: Counter[str] = field(default_factory=Counter)
+    bytes_sent: int = 0
+    frames_sent: int = 0
+    bytes_received: int = 0
+    protocol_errors: Counter[str] = field(default_factory=Counter)
+    go_aways: int = 0
+
+
+class SubscriberTopic(NamedTuple):
+    """Where one subscriber stands in one topic."""
+
+    topic: str
+    phase: str
+    position: int | None
+    applied: int | None
+    where: dict[str, str]
+
+
+class SubscriberStatistics(NamedTuple):
+    """One connection that was welcomed."""
+
+    session: str
+    address: str
+    node: str
+    agent: str
+    age_s: float
+    bytes_sent: int
+    frames_sent: int
+    buffered_bytes: int
+    is_caught_up: bool
+    topics: tuple[SubscriberTopic, ...]
+
+
+class ServerStatistics(NamedTuple):
+    """The whole stage at one moment."""
+
+    connections: int
+    subscribers: int
+    joiners: int
+    joiners_waiting: int
+    lagging: int
+    is_draining: bool
+    subscribers_by_topic: dict[str, int]
+    server: ServerCounters
+    fan_out: FanOutCounters
+    snapshots_built: int

@@ -1,0 +1,97 @@
+"""Who gets the same bytes: streams (one log in one encoding) and groups (subscribers of the same set of streams).
+
+Invariants
+1. Every member of a group has been handed everything up to each of its streams' ``position``, and nothing above.
+2. A stream's position moves only when a round seals it; the frames of that seal cover (from, position].
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from typha.cache.log import Log
+from typha.cache.topic import Topic
+from typha.cache.walk import Encoding, Walk
+from typha.downstream.session import NativeSession
+
+
+class Outlet(Protocol):
+    """A subscriber's socket, as far as the fan-out knows it."""
+
+    @property
+    def is_drained(self) -> bool:
+        """Everything written was taken by the kernel."""
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes over; never blocks, never raises."""
+
+
+class Stream:
+    """One log in one encoding; ``position`` is the rv up to which its groups have been served."""
+
+    __slots__ = ("encoding", "groups", "log", "position", "topic")
+
+    def __init__(self, topic: Topic, log: Log, encoding: Encoding) -> None:
+        self.topic = topic
+        self.log = log
+        self.encoding = encoding
+        self.position = topic.head
+        self.groups: set[Group] = set()
+
+
+class Batch:
+    """What one round publishes on one stream: changes in (``start``, the stream's position]."""
+
+    __slots__ = ("data", "start", "walk")
+
+    def __init__(self, start: int, walk: Walk, encoding: Encoding) -> None:
+        self.start = start
+        self.walk = walk
+        # A re-list can change everything at once: then each member reads the walk at its own speed.
+        self.data = None if walk.is_large else walk.frame(0, encoding)
+
+
+class Group:
+    """Caught-up subscribers of exactly these streams."""
+
+    __slots__ = ("bookmark_due_at", "members", "streams")
+
+    def __init__(self, streams: frozenset[Stream], bookmark_due_at: float) -> None:
+        self.streams = streams
+        self.members: dict[Subscriber, None] = {}
+        self.bookmark_due_at = bookmark_due_at
+        for stream in streams:
+            stream.groups.add(self)
+
+
+class Subscriber:
+    """A session with its outlet, as the fan-out holds it."""
+
+    __slots__ = (
+        "bytes_sent",
+        "frames_sent",
+        "group",
+        "is_queued",
+        "outlet",
+        "session",
+    )
+
+    def __init__(self, session: NativeSession, outlet: Outlet) -> None:
+        self.session = session
+        self.outlet = outlet
+        self.group: Group | None = None
+        self.is_queued = False
+        self.bytes_sent = 0
+        self.frames_sent = 0
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the outlet and count them."""
+        self.bytes_sent += len(data)
+        self.frames_sent += 1
+        self.outlet.write(data)
+
+    def flush(self) -> None:
+        """Hand over the control frames that wait."""
+        frames = self.session.take_frames()
+        if frames:
+            self.write(frames)

@@ -1,0 +1,140 @@
+"""One topic for one subscriber: a cursor into a log, and how far it is on its way to being caught up.
+
+    WAITING  the topic was never complete: nothing to send but its status
+    WALKING  reading frames of a walk (snapshot or catch-up), as fast as its socket takes them
+    SETTLING the walk is read; the next round decides: more changes, a reconcile, or LIVE
+    LIVE     holds everything up to its stream's position; gets the shared frames of each round
+
+Invariants
+1. ``position`` is the rv up to which everything was handed to the socket; None before a snapshot.
+2. While a reconcile is open (``is_staged``) no Bookmark goes out for this topic.
+3. Nothing grows with the subscriber's slowness but the references of the one walk it is in.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from typha.cache.filters import Filter
+from typha.cache.log import Log
+from typha.cache.topic import Topic
+from typha.cache.walk import Encoding, Walk
+from typha.wire.states import Mode
+
+
+class Phase(Enum):
+    """See the module."""
+
+    WAITING = auto()
+    WALKING = auto()
+    SETTLING = auto()
+    LIVE = auto()
+
+
+class Subscription:
+    """See the module. ``close`` must be called when the subscriber goes."""
+
+    __slots__ = (
+        "_number",
+        "_walk",
+        "digest_at",
+        "digest_bits",
+        "filter",
+        "generation",
+        "is_staged",
+        "log",
+        "owes_bookmark",
+        "phase",
+        "position",
+        "requested",
+        "seen",
+        "topic",
+    )
+
+    def __init__(self, topic: Topic, wanted: Filter | None, mode: Mode, cursor: int | None, seen: int) -> None:
+        self.topic = topic
+        self.filter = wanted
+        self.log: Log = topic.open(wanted)
+        self.log.readers += 1
+        self.generation = topic.generation
+        self.seen = seen
+        self.position = None if mode is Mode.SNAPSHOT else cursor
+        self.is_staged = mode is Mode.RECONCILE
+        self.digest_at: int | None = None
+        self.digest_bits = 0
+        self.requested: tuple[int, ...] | None = None
+        self.owes_bookmark = True
+        self.phase = Phase.SETTLING if topic.has_synced else Phase.WAITING
+        self._walk: Walk | None = None
+        self._number = 0
+        if topic.has_synced and self.position is not None:
+            # A cursor above our head: a bookmark ran ahead elsewhere, nothing changed in between.
+            self.position = min(self.position, topic.head)
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Settling without a position: wants a place among the joiners."""
+        return self.phase is Phase.SETTLING and self.position is None
+
+    @property
+    def is_joining(self) -> bool:
+        """Reading a snapshot now."""
+        return self._walk is not None and self._walk.start is None
+
+    @property
+    def is_reconciling(self) -> bool:
+        """A KeyDigest was sent and its answer is not served yet."""
+        return self.digest_at is not None
+
+    def begin_walk(self, walk: Walk) -> None:
+        """Read this walk next."""
+        self._end_walk()
+        walk.readers += 1
+        self._walk, self._number = walk, 0
+        self.phase = Phase.WALKING
+
+    def next_frame(self, encoding: Encoding) -> bytes | None:
+        """The next frame of the walk; None when it is read to its end (or there is none)."""
+        walk = self._walk
+        if walk is None:
+            return None
+        frame = walk.frame(self._number, encoding)
+        if frame is not None:
+            self._number += 1
+            return frame
+        self.position = walk.through
+        self._end_walk()
+        self.phase = Phase.SETTLING
+        return None
+
+    def reset(self) -> None:
+        """The topic started anew (another life, or absent): what was sent is void."""
+        self._end_walk()
+        self.generation = self.topic.generation
+        self.position = None
+        self.seen = 0
+        self.is_staged = False
+        self.digest_at = self.requested = None
+        self.owes_bookmark = True
+        self.phase = Phase.SETTLING if self.topic.has_synced else Phase.WAITING
+
+    def open_reconcile(self) -> None:
+        """Deletions up to here may be forgotten: the keys have to be compared (again)."""
+        self.is_staged = True
+        self.digest_at = self.requested = None
+        self.owes_bookmark = True
+
+    def demote(self, position: int) -> None:
+        """Leave the shared frames: its socket did not drain; catch up from ``position``."""
+        self.position = position
+        self.phase = Phase.SETTLING
+
+    def close(self) -> None:
+        """Let go of the walk and the log."""
+        self._end_walk()
+        self.log.readers -= 1
+
+    def _end_walk(self) -> None:
+        if self._walk is not None:
+            self._walk.readers -= 1
+            self._walk = None

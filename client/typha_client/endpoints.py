@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 
 DEFAULT_PORT: Final = 5473
@@ -68,6 +69,8 @@ def parse_server(text: str) -> Server:
         host, _, port_text = host.partition(":")
         if not port_text:
             raise ValueError(f"server {text!r}: the port after ':' is missing")
+    if ":" in host and not _is_ipv6(host):
+        raise ValueError(f"server {text!r}: {host!r} is no IPv6 address; write host:port or [address]:port")
     if not host:
         raise ValueError(f"server {text!r}: the host is empty; write host:port")
     if port_text and not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text) < 65536):
@@ -78,6 +81,14 @@ def parse_server(text: str) -> Server:
 def is_address(host: str) -> bool:
     """Whether a host is an IP address (no name ends in a digit: RFC 3696, section 2)."""
     return ":" in host or host.rpartition(".")[2].isdigit()
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_servers(servers: str | Iterable[str]) -> tuple[Server, ...]:

@@ -34,6 +34,7 @@ def test_parse_server(text: str, server: Server) -> None:
         ("a:http", "port 'http' is not a number from 1 to 65535"),
         ("a:0", "is not a number from 1 to 65535"),
         ("a:65536", "is not a number from 1 to 65535"),
+        ("a:b:c:1", "is no IPv6 address"),
         ("[fd00::1", "write an IPv6 address as"),
         ("[fd00::1]80", "write an IPv6 address as"),
     ],

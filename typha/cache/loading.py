@@ -14,7 +14,8 @@ What equals the held bytes is not kept a second time: memory does not hold a lis
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from typha.cache.errors import RestoredError
 from typha.cache.log import Entry, Item
@@ -23,15 +24,8 @@ from typha.wire.entries import encode_put
 if TYPE_CHECKING:
     from typha.cache.topic import Topic
 
-# A Loading is short-lived; L is not known before its end, so an entry that takes L waits with this rv.
+# L is not known before the end of the list: an entry that takes it waits with this rv, and its bare value as put.
 _AT_LIST_RV = -1
-
-
-class _Pending(NamedTuple):
-    """An item that differs from what is held, at the rv it will have."""
-
-    rv: int
-    item: Item
 
 
 class Loading:
@@ -43,7 +37,7 @@ class Loading:
         self._topic = topic
         self._head = topic.head if topic.has_synced else 0
         self._seen: set[str] = set()
-        self._changed: dict[str, _Pending] = {}
+        self._changed: dict[str, Entry] = {}
         self._claimed: dict[str, tuple[int, Sequence[Item]]] = {}
         self._quarantined: dict[str, tuple[int, str]] = {}
 
@@ -80,9 +74,9 @@ class Loading:
         if held is not None and rv < held.rv and key not in topic.restamped:
             raise RestoredError(topic.name, f"resourceVersion of {key}:", rv, held.rv)
         if rv > self._head:
-            self._changed[key] = _Pending(rv, item)
+            self._changed[key] = Entry(rv, key, encode_put(key, rv, value), attributes)
         elif held is None or not held.holds(value, attributes):
-            self._changed[key] = _Pending(_AT_LIST_RV, item)
+            self._changed[key] = Entry(_AT_LIST_RV, key, value, attributes)
 
     def _settle_claims(self) -> None:
         """Claims are decided over the whole list, lowest name first, whatever the order of pages."""
@@ -104,21 +98,19 @@ class Loading:
         if topic.has_synced and list_rv < topic.head:
             raise RestoredError(topic.name, "the list's resourceVersion", list_rv, topic.head)
         self._settle_claims()
-        entries = [
-            Entry(rv, key, encode_put(key, rv, value), attributes)
-            for rv, (key, value, attributes) in sorted(
-                ((list_rv if rv == _AT_LIST_RV else rv, item) for rv, item in self._changed.values()),
-                key=lambda change: change[0],
-            )
-        ]
-        restamped = {key for key, pending in self._changed.items() if pending.rv == _AT_LIST_RV}
+        restamped = [entry for entry in self._changed.values() if entry.rv == _AT_LIST_RV]
+        for entry in restamped:
+            put = encode_put(entry.key, list_rv, entry.put)
+            self._changed[entry.key] = Entry(list_rv, entry.key, put, entry.attributes)
+        entries = sorted(self._changed.values(), key=attrgetter("rv"))
+        self._changed.clear()
         if topic.has_synced:
             self._apply(entries, list_rv)
             topic.history.add_gap(self._head, list_rv)
         else:
             topic.load(entries)
             topic.history.clear(list_rv)
-        topic.restamped |= restamped
+        topic.restamped.update(entry.key for entry in restamped)
         topic.restamped_total += len(restamped)
         topic.finish_list(list_rv, now, self._quarantined)
 

@@ -16,7 +16,9 @@ from typha.cache.errors import FilterError
 _NAME: Final = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _VALUE: Final = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 _EQUALITY: Final = re.compile(rf"\s*({_NAME})\s*(==|=|!=)\s*({_VALUE})\s*")
-_SET: Final = re.compile(rf"\s*({_NAME})\s+(in|notin)\s*\(\s*({_VALUE}(?:\s*,\s*{_VALUE})*)\s*\)\s*")
+# The values are split, not matched here: an empty one between two runs of blanks has exponentially many readings.
+_SET: Final = re.compile(rf"\s*({_NAME})\s+(in|notin)\s*\(([^()]*)\)\s*")
+_WHOLE_VALUE: Final = re.compile(_VALUE)
 _EXISTS: Final = re.compile(rf"\s*(!?)\s*({_NAME})\s*")
 
 
@@ -40,7 +42,7 @@ def parse_selector(text: str) -> tuple[Requirement, ...]:
     while True:
         for pattern in (_SET, _EQUALITY, _EXISTS):
             match = pattern.match(text, position)
-            if match and (match.end() == len(text) or text[match.end()] == ","):
+            if match and (match.end() == len(text) or text[match.end()] == ",") and _has_values(pattern, match):
                 break
         else:
             raise FilterError(
@@ -51,6 +53,10 @@ def parse_selector(text: str) -> tuple[Requirement, ...]:
         position = match.end() + 1
         if match.end() == len(text):
             return tuple(terms)
+
+
+def _has_values(pattern: re.Pattern[str], match: re.Match[str]) -> bool:
+    return pattern is not _SET or all(_WHOLE_VALUE.fullmatch(value.strip()) for value in match[3].split(","))
 
 
 def _term(pattern: re.Pattern[str], match: re.Match[str]) -> Requirement:

@@ -79,6 +79,7 @@ class Topic:
         resumable: bool = True,
         keys_of: Callable[[str], Sequence[str]] | None = own_name,
         tombstone_limit: int = TOMBSTONE_LIMIT,
+        now: float = 0.0,
     ) -> None:
         self.name = name
         self.id = topic_id
@@ -92,7 +93,7 @@ class Topic:
         self.generation = 0
         self.has_synced = False
         self.state = TopicState.WAITING
-        self.state_since_at = 0.0
+        self.state_since_at = now
         self.state_message = "not listed yet"
         self.contact_at: float | None = None
         self.quarantined: dict[str, Quarantined] = {}

@@ -141,20 +141,23 @@ class Walks:
     """The walks that readers share: one snapshot per log while it is good, catch-ups of one round by their start."""
 
     def __init__(self) -> None:
-        self._snapshots: WeakKeyDictionary[Log, tuple[Walk, int]] = WeakKeyDictionary()
+        self._snapshots: WeakKeyDictionary[Log, tuple[Walk, int, int]] = WeakKeyDictionary()
         self._catch_ups: dict[tuple[Log, int, bool], tuple[Walk, int]] = {}
         self.snapshots_built = 0
 
     def snapshot(self, topic: Topic, log: Log) -> Walk:
-        """The shared snapshot, or a new one where the horizon passed it or too much came after it."""
+        """The shared snapshot, or a new one where it is of another life, the horizon passed it, or too much came
+        after it.
+        """
         held = self._snapshots.get(log)
         if held is not None:
-            walk, change_count = held
+            walk, change_count, generation = held
             since = log.change_count - change_count
-            if walk.through >= topic.history.horizon and since <= len(log.entries) * REBUILD_FRACTION:
+            is_good = generation == topic.generation and walk.through >= topic.history.horizon
+            if is_good and since <= len(log.entries) * REBUILD_FRACTION:
                 return walk
         walk = Walk(topic.id, log, None, topic.head, staged=True)
-        self._snapshots[log] = (walk, log.change_count)
+        self._snapshots[log] = (walk, log.change_count, topic.generation)
         self.snapshots_built += 1
         return walk
 
@@ -173,5 +176,5 @@ class Walks:
 
     def drop_unread_snapshots(self) -> None:
         """Free snapshots without readers (a storm of joiners is over)."""
-        for log in [log for log, (walk, _) in self._snapshots.items() if not walk.readers]:
+        for log in [log for log, (walk, *_) in self._snapshots.items() if not walk.readers]:
             del self._snapshots[log]

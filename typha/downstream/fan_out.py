@@ -101,7 +101,7 @@ class FanOut:
             self._pump(subscriber)
 
     def tick(self, now: float) -> None:
-        """About once a second: bookmarks that are due, places of joiners that stall, snapshots nobody reads."""
+        """About once a second: bookmarks that are due, places of joiners that stall, what nobody reads any more."""
         if any(group.bookmark_due_at <= now for group in self._groups.values()):
             self._bookmarks_due = True
             self._wake()
@@ -216,8 +216,8 @@ class FanOut:
         stop_at = now + self._settings.round_budget_s
         starts = {stream.log: batch.start for stream, batch in changed.items()}
         for count, subscriber in enumerate(list(group.members), 1):
-            if subscriber.group is not group:
-                continue
+            if subscriber.group is not group or subscriber.joined_in == self.counters.rounds:
+                continue  # who joined in this round stands at the stream's position already, not at ``from``
             if is_large or not subscriber.outlet.is_drained:
                 self.counters.demotions += 1
                 self._leave_group(subscriber, starts)
@@ -239,6 +239,9 @@ class FanOut:
             subscriber.is_queued = False
             if subscriber in self.subscribers and subscriber.group is None and subscriber.outlet.is_drained:
                 self._settle(subscriber)
+                if subscriber.outlet.is_drained and not subscriber.is_walking:
+                    # Read to its end at once: it joins now, or a topic that changes in each round never lets it.
+                    self._settle(subscriber)
             if count % _CLOCK_EVERY == 0 and self._clock() > stop_at:
                 yield
                 stop_at = self._clock() + self._settings.round_budget_s
@@ -263,7 +266,9 @@ class FanOut:
         phases = {s.phase for s in session.subscriptions}
         if Phase.WALKING in phases:
             self._pump(subscriber)
-        elif Phase.SETTLING not in phases and Phase.LIVE in phases:
+            return
+        self._release_if_read(subscriber)
+        if Phase.SETTLING not in phases and Phase.LIVE in phases:
             self._join_group(subscriber)
         elif wait:
             self._enqueue(subscriber)
@@ -306,8 +311,7 @@ class FanOut:
             self.counters.own_sends += 1
             if self._clock() >= stop_at:
                 break
-        if not any(s.is_joining for s in session.subscriptions):
-            self._release_place(subscriber)
+        self._release_if_read(subscriber)
         # Undrained: ``drained`` goes on. Else: its walks are read, or its turn is over.
         if subscriber.outlet.is_drained:
             self.is_eager = True
@@ -325,6 +329,11 @@ class FanOut:
                 if size >= FRAME_BYTES or self._clock() >= stop_at:
                     return b"".join(frames)
         return b"".join(frames)
+
+    def _release_if_read(self, subscriber: Subscriber) -> None:
+        """Give its place up unless it reads a snapshot or is about to (also where its topic started anew)."""
+        if not any(s.is_joining or s.needs_snapshot for s in subscriber.session.subscriptions):
+            self._release_place(subscriber)
 
     def _release_place(self, subscriber: Subscriber) -> None:
         for waiting in self.joiners.leave(subscriber):
@@ -354,6 +363,7 @@ class FanOut:
             group = self._groups[key] = Group(key, self._clock() + self._settings.bookmark_interval_s)
         group.members[subscriber] = None
         subscriber.group = group
+        subscriber.joined_in = self.counters.rounds
 
     def _leave_group(self, subscriber: Subscriber, starts: Mapping[Log, int] | None = None) -> None:
         """Its subscriptions stand at their streams' positions, or where this round began (``starts``)."""

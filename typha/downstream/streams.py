@@ -72,6 +72,7 @@ class Subscriber:
         "frames_sent",
         "group",
         "is_queued",
+        "joined_in",
         "outlet",
         "session",
     )
@@ -81,8 +82,14 @@ class Subscriber:
         self.outlet = outlet
         self.group: Group | None = None
         self.is_queued = False
+        self.joined_in = -1
         self.bytes_sent = 0
         self.frames_sent = 0
+
+    @property
+    def is_walking(self) -> bool:
+        """Has frames of a walk to read."""
+        return any(subscription.is_walking for subscription in self.session.subscriptions)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the outlet and count them."""

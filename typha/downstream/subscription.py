@@ -82,6 +82,11 @@ class Subscription:
         return self._walk is not None and self._walk.start is None
 
     @property
+    def is_walking(self) -> bool:
+        """Reading a snapshot or a catch-up."""
+        return self._walk is not None
+
+    @property
     def is_reconciling(self) -> bool:
         """A KeyDigest was sent and its answer is not served yet."""
         return self.digest_at is not None

@@ -1,0 +1,61 @@
+"""`typha demo` as a process, small: the proof holds, and fails where one change was taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "typha", "demo", "--agents", "4", "--pods", "60", "--churn", "40", "--seconds", "1"]
+
+
+def play(*arguments: str) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [*COMMAND, "-o", "json", *arguments], capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.stdout, done.stderr
+    page: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, page
+
+
+def test_the_proof_holds_over_a_kill() -> None:
+    code, page = play()
+    assert code == 0, page
+    assert page["ok"] is True
+    assert page["agents"] == page["agents_equal"] == 4
+    assert page["restart"]["snapshots"] == 0
+    assert page["restart"]["resumes"] + page["restart"]["reconciles"] == 4 * 6
+    assert page["api_watches"] == {"typha": 6, "direct": 24}
+    assert 0 < page["bytes"]["typha"] < page["bytes"]["direct"]
+    assert page["changes"] > 0
+    assert page["server_exit"] == 0
+
+
+def test_sabotage_is_found() -> None:
+    code, page = play("--sabotage")
+    assert code == 1
+    assert page["ok"] is False
+    assert page["differing"] == {"node-0000": "namespaces lacks the-change-that-was-lost"}
+    assert page["sabotaged"] == "the-change-that-was-lost"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="children are read from /proc")
+def test_ended_from_outside_it_takes_its_server_with_it() -> None:
+    with subprocess.Popen([*COMMAND[:-1], "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "streaming" in line:
+                break
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+        assert len(children) == 1
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+        assert (process.returncode, out) == (143, "")
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(children[0]), 0)

@@ -1,0 +1,58 @@
+"""`typha status` against a real admin port with a made-up picture."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.observe.pictures import picture
+from typha.config import HostPort
+from typha.observe.http import ObserveServer
+from typha.observe.status import Board
+
+
+@pytest.fixture
+def admin() -> Iterator[str]:
+    board = Board(lambda: 100.0)
+    board.publish(picture())
+    server = ObserveServer(board, health=None, admin=HostPort("127.0.0.1", 0))
+    server.start()
+    yield f"http://127.0.0.1:{server.admin_port}"
+    server.stop()
+
+
+def test_tables(run: Run, admin: str) -> None:
+    result = run("status", "--admin", admin)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "typha 0.1.0 (Python 3.11.7, uvloop), up 1m, ready"
+    assert lines[1] == "agents    127.0.0.1:5473 (plain TCP), 2 of at most 10000"
+    assert lines[2] == "upstream  https://127.0.0.1:6443, cluster 0b6b/1"
+    words = [line.split() for line in lines]
+    assert ["pods", "in_sync", "12s", "500ms", "1234", "1000", "3", "900", "B", "1", "1"] in words
+    assert ["pods", "default/odd", "1100", "spec.nodeName", "is", "no", "text"] in words
+    assert 'the "API server" went\\naway (20s ago)' in result.stdout
+    assert ["node-1", "demo/1", "127.0.0.1:40000", "9s", "yes", "pods", "4", "0", "B"] in words
+
+
+def test_json_is_the_page(run: Run, admin: str) -> None:
+    page = json.loads(run("status", "--admin", admin, "-o", "json").stdout)
+    assert page["topics"][0]["name"] == "pods"
+
+
+def test_nobody_there(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    result = run("status", "--admin", address)
+    assert result.exit_code == 1
+    assert f"error: no answer from http://{address}/status: " in result.stderr
+    assert "hint: is the server running" in result.stderr
+
+
+def test_wrong_url_is_2(run: Run) -> None:
+    for url in ("https://x:1", "http://:1", "http://x:y"):
+        assert run("status", "--admin", url).exit_code == 2, url

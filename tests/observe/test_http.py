@@ -1,0 +1,193 @@
+"""The two ports over real HTTP on loopback."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.observe.pictures import picture
+from typha.config import HostPort
+from typha.observe import http as observe_http
+from typha.observe.http import MAX_CONNECTIONS, MAX_REQUEST_BYTES, ObserveError, ObserveServer, parse_request
+from typha.observe.status import Board
+
+ANY = HostPort("127.0.0.1", 0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def running(server: ObserveServer) -> Iterator[ObserveServer]:
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def board(clock: Clock) -> Board:
+    return Board(clock)
+
+
+@pytest.fixture
+def server(board: Board) -> Iterator[ObserveServer]:
+    with running(ObserveServer(board, health=ANY, admin=ANY)) as server:
+        yield server
+
+
+def get(port: int | None, target: str, method: str = "GET", **headers: str) -> tuple[int, str, str]:
+    assert port is not None
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request(method, target, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers["Content-Type"], response.read().decode()
+
+
+def test_probes_follow_the_board(server: ObserveServer, board: Board, clock: Clock) -> None:
+    assert get(server.health_port, "/livez")[::2] == (200, "ok\n")
+    status, _, body = get(server.health_port, "/readyz")
+    assert (status, body.splitlines()[0]) == (503, "[-] started: starting: nothing was published yet")
+    board.publish(picture())
+    assert get(server.health_port, "/readyz")[::2] == (200, "ok\n")
+    assert "[+] topic pods" in get(server.health_port, "/readyz?verbose")[2]
+    board.publish(picture(draining=True))
+    assert get(server.health_port, "/readyz")[0] == 503
+    clock.now += 31
+    status, _, body = get(server.health_port, "/livez")
+    assert (status, body.splitlines()[0]) == (503, "[-] loop: last sign of life 31.0 s ago")
+    board.beat()
+    assert get(server.health_port, "/livez")[0] == 200
+
+
+def test_metrics_are_openmetrics_for_who_asks(server: ObserveServer, board: Board) -> None:
+    board.publish(picture())
+    status, content_type, body = get(server.health_port, "/metrics", Accept="application/openmetrics-text")
+    assert status == 200
+    assert content_type.startswith("application/openmetrics-text")
+    assert "typha_build_info" in {family.name for family in text_string_to_metric_families(body)}  # type: ignore[no-untyped-call]
+    assert get(server.health_port, "/metrics")[1].startswith("text/plain")
+
+
+def test_status_is_json_on_the_admin_port_alone(server: ObserveServer, board: Board, clock: Clock) -> None:
+    assert get(server.admin_port, "/status")[0] == 503
+    board.publish(picture())
+    clock.now += 1.5
+    status, content_type, body = get(server.admin_port, "/status")
+    page = json.loads(body)
+    assert (status, content_type, page["age_s"], page["ready"]) == (200, "application/json", 1.5, True)
+    assert page["topics"][0]["quarantined"] == [["default/odd", 1100, "spec.nodeName is no text"]]
+    assert page["subscribers"][0]["subscriptions"][0]["where"] == {"node": "node-1"}
+    assert page["upstream"]["reflectors"][0]["last_error"] == 'the "API server" went\naway'
+    assert get(server.health_port, "/status")[0] == 404
+
+
+def test_status_is_refreshed_first(board: Board) -> None:
+    def refresh(timeout_s: float) -> None:
+        assert threading.current_thread().name == "typha-observe"
+        board.publish(picture())
+
+    with running(ObserveServer(board, health=None, admin=ANY, refresh=refresh)) as server:
+        assert server.health_port is None
+        assert get(server.admin_port, "/status")[0] == 200
+
+
+def test_a_failing_page_is_a_500_and_the_probes_go_on(board: Board) -> None:
+    def refresh(timeout_s: float) -> None:
+        raise ZeroDivisionError
+
+    with running(ObserveServer(board, health=ANY, admin=ANY, refresh=refresh)) as server:
+        assert get(server.admin_port, "/status")[0] == 500
+        assert get(server.health_port, "/livez")[0] == 200
+
+
+def test_what_is_not_a_page(server: ObserveServer) -> None:
+    assert get(server.health_port, "/") == (
+        404,
+        "text/plain; charset=utf-8",
+        "no such page; there are: /livez /readyz /metrics\n",
+    )
+    assert get(server.health_port, "/livez", "POST")[0] == 405
+    assert get(server.health_port, "/livez", "HEAD")[::2] == (200, "")
+
+
+def exchange(port: int | None, data: bytes) -> bytes:
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(data)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+        return received
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x00\x00\x00\x05hello\r\n\r\n", b"GET /livez\r\n\r\n", b"GET livez HTTP/1.1\r\n\r\n"]
+)
+def test_what_is_not_http(server: ObserveServer, data: bytes) -> None:
+    assert exchange(server.health_port, data).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_request_too_large(server: ObserveServer) -> None:
+    # Exactly at the point where the server gives up, so that nothing unread turns its answer into a reset.
+    data = b"GET /livez HTTP/1.1\r\nX: ".ljust(MAX_REQUEST_BYTES + 4, b"x")
+    assert exchange(server.health_port, data).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_request_that_does_not_come(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe_http, "REQUEST_TIMEOUT_S", 0.05)
+    with running(ObserveServer(board, health=ANY, admin=None)) as server:
+        assert exchange(server.health_port, b"GET /livez HT").startswith(b"HTTP/1.1 408 ")
+
+
+def test_idle_connections_cannot_keep_a_probe_out(server: ObserveServer) -> None:
+    assert server.health_port is not None
+    idle = [socket.create_connection(("127.0.0.1", server.health_port), timeout=5) for _ in range(MAX_CONNECTIONS)]
+    try:
+        assert get(server.health_port, "/livez")[0] == 200
+        # The oldest had to make room: closed, or reset, but not waiting any more.
+        try:
+            received = idle[0].recv(1)
+        except ConnectionResetError:
+            received = b""
+        assert received == b""
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_a_taken_port_is_an_error_that_says_what_to_do(board: Board) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = ObserveServer(board, health=ANY, admin=HostPort("127.0.0.1", port))
+        with pytest.raises(
+            ObserveError, match=rf"admin: cannot listen on 127.0.0.1:{port}: Address already in use; set"
+        ):
+            server.start()
+        server.stop()
+
+
+def test_parse_request_takes_the_accept_header() -> None:
+    assert parse_request(b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nACCEPT: text/plain\r\n\r\n") == (
+        "GET",
+        "/metrics?x=1",
+        "text/plain",
+    )

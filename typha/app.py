@@ -1,0 +1,290 @@
+"""The one place where the parts meet; reads top to bottom as data flows.
+
+    API server -> reflectors -> catalog of topics -> fan-out -> subscribers
+                                      \\-> board -> health, metrics, status (on a thread of their own)
+
+Everything runs in one TaskGroup: what fails where nobody expects it ends the process, and Kubernetes starts a new
+one. SIGTERM drains and returns; SIGINT returns at once, with a Close to everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from typha import feeds
+from typha.cache.catalog import Catalog
+from typha.cache.topic import Topic
+from typha.config import Config
+from typha.downstream.server import Server
+from typha.downstream.settings import DownstreamSettings
+from typha.downstream.tls import server_context
+from typha.observe import picture
+from typha.observe.http import ObserveServer
+from typha.observe.status import Board, Status, UpstreamStatus
+from typha.upstream.api_session import ApiSession
+from typha.upstream.clock import MonotonicClock
+from typha.upstream.cluster import cluster_name, next_life, read_cluster_uid
+from typha.upstream.credentials import from_environment, load_configuration
+from typha.upstream.errors import UpstreamError
+from typha.upstream.loading_pace import CollectorPause
+from typha.upstream.recovery import Backoff
+from typha.upstream.reflector import Reflector, Target
+from typha.upstream.settings import Settings as UpstreamSettings
+
+log = logging.getLogger("typha.app")
+
+_PUBLISH_S: Final = 1.0
+# A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
+_EVIDENCE_S: Final = 600.0
+
+
+async def serve(config: Config, *, ready: Callable[[int], None] | None = None) -> None:
+    """Serve until SIGTERM (drained) or SIGINT. ``ready`` gets the agents' port once it listens.
+
+    Raises OSError and ObserveError (a port), CredentialsError, FeedsError, TlsError: all before the first agent.
+    """
+    async with ApiSession(lambda: load_configuration(from_environment(os.environ))) as session:
+        app = App(config, session)
+        await app.run(ready)
+
+
+class App:
+    """The parts of one server process."""
+
+    def __init__(self, config: Config, session: ApiSession) -> None:
+        self._config = config
+        self._session = session
+        self._started_at = time.monotonic()
+        self._random = random.SystemRandom()
+        self._stop = asyncio.Event()
+        self._drain = False
+        self._uid: str | None = None
+        self._life = config.life
+        self._lives = 0
+        self._evidence_at = -_EVIDENCE_S
+
+        # upstream's view of the configuration, then the topics that it fills
+        self._spec = feeds.parse(config.topics, config.feeds)
+        topics = [
+            Topic(
+                spec.name,
+                number,
+                form=spec.form,
+                attributes=spec.attributes,
+                tombstone_limit=config.tombstones,
+                now=self._started_at,
+            )
+            for number, spec in enumerate(self._spec.topics.values())
+        ]
+        for topic in topics:
+            topic.state_since_at = self._started_at
+        self.catalog = Catalog(topics, salt=os.urandom(8), stale_after_s=config.timing.stale_after_s)
+        self._upstream_settings = _upstream_settings(config)
+        pause = CollectorPause()
+        self.reflectors = [
+            Reflector(
+                session,
+                source,
+                [Target(self.catalog.topics[spec.name], spec.make_converter) for spec in specs],
+                clock=MonotonicClock(),
+                random=self._random.random,
+                on_restored=self._restored,
+                settings=self._upstream_settings,
+                collector_pause=pause,
+            )
+            for source, specs in self._spec.sources().items()
+        ]
+
+        # downstream's view
+        tls = config.tls
+        self.server = Server(
+            self.catalog,
+            self._spec.feeds,
+            _downstream_settings(config),
+            probe=self._probe,
+            on_restored=self._restored_by_client,
+            tls=server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None,
+            verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
+        )
+
+        # the observers' view
+        self._loop = asyncio.get_running_loop()
+        self._build = picture.build(self._loop)
+        self._address = str(config.listen)
+        self._board = Board(time.monotonic)
+        in_feeds = {name for names in self._spec.feeds.values() for name in names}
+        self._required = {name: not in_feeds or name in in_feeds for name in self._spec.topics}
+        self._observer = ObserveServer(
+            self._board, health=config.health, admin=config.admin, refresh=self._refresh_from_thread
+        )
+
+    async def run(self, ready: Callable[[int], None] | None) -> None:
+        """Until a signal. Returns after the drain."""
+        self._publish()
+        self._observer.start()
+        try:
+            port = await self.server.start(self._config.listen.host, self._config.listen.port)
+            self._address = f"{self._config.listen.host}:{port}"
+            log.info(
+                "serving",
+                extra={
+                    "listen": self._address,
+                    "health": self._observer.health_port,
+                    "admin": self._observer.admin_port,
+                    "topics": len(self.catalog.topics),
+                    "api_server": self._session.host,
+                },
+            )
+            if ready is not None:
+                ready(port)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self._signalled, number)
+            async with asyncio.TaskGroup() as tasks:
+                parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
+                parts.append(tasks.create_task(self._find_cluster()))
+                parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
+                await self._stop.wait()
+                if self._drain:
+                    await self.server.drain(self._config.timing.drain_grace_s)
+                await self.server.close()
+                for part in parts:
+                    part.cancel()
+        finally:
+            self._observer.stop()
+        log.info("stopped")
+
+    def _signalled(self, number: signal.Signals) -> None:
+        self._drain = number is signal.SIGTERM
+        self.server.is_draining = True
+        self._publish()
+        self._stop.set()
+
+    # --- the cluster and its life
+
+    async def _find_cluster(self) -> None:
+        limits = self._upstream_settings
+        backoff = Backoff(self._random.random, limits.backoff_first_s, limits.backoff_limit_s, limits.backoff_reset_s)
+        while self._uid is None:
+            try:
+                self._uid = await read_cluster_uid(self._session, limits)
+            except UpstreamError as error:
+                log.warning("the cluster's identity is unknown; agents wait", extra={"error": str(error)})
+                await asyncio.sleep(backoff.next_delay(time.monotonic()))
+        self.catalog.set_cluster(cluster_name(self._uid, self._life), time.monotonic())
+
+    def _restored(self, why: str) -> None:
+        """etcd went back in time: a new life, and everything is read anew."""
+        log.warning("the cluster has a new life", extra={"reason": why})
+        self._lives += 1
+        self._life = next_life(self._config.life, self._random.getrandbits(32))
+        now = time.monotonic()
+        if self._uid is not None:
+            self.catalog.set_cluster(cluster_name(self._uid, self._life), now)
+        else:
+            for topic in self.catalog.topics.values():
+                topic.restart(now)
+        for reflector in self.reflectors:
+            reflector.restart()
+
+    def _restored_by_client(self, why: str) -> None:
+        now = time.monotonic()
+        if now - self._evidence_at >= _EVIDENCE_S:
+            self._evidence_at = now
+            self._restored(why)
+
+    async def _probe(self, topic: str) -> int:
+        for reflector in self.reflectors:
+            if topic in reflector.statistics().topics:
+                return await reflector.probe()
+        raise LookupError(topic)
+
+    # --- what others may see
+
+    async def _publish_often(self) -> None:
+        while True:
+            self._publish()
+            await asyncio.sleep(_PUBLISH_S)
+
+    def _publish(self, *, with_subscribers: bool = False) -> None:
+        now = time.monotonic()
+        stage = self.server.statistics()
+        self._board.publish(
+            Status(
+                build=self._build,
+                uptime_s=now - self._started_at,
+                topics=picture.topics(self.catalog, self._required, stage.subscribers_by_topic, now),
+                server=picture.server(
+                    stage,
+                    address=self._address,
+                    tls=self._config.tls.cert is not None,
+                    max_connections=self._config.limits.max_connections,
+                ),
+                upstream=UpstreamStatus(
+                    address=self._session.host,
+                    cluster=self.catalog.cluster,
+                    lives_total=self._lives,
+                    reflectors=tuple(
+                        picture.reflector(one, self._contact_at(one.topics), now)
+                        for one in (reflector.statistics() for reflector in self.reflectors)
+                    ),
+                ),
+                feeds=self._spec.feeds,
+                subscribers=(picture.subscribers(self.server.subscribers(), self.catalog) if with_subscribers else ()),
+            )
+        )
+
+    def _contact_at(self, topics: tuple[str, ...]) -> float | None:
+        heard = [at for name in topics if (at := self.catalog.topics[name].contact_at) is not None]
+        return max(heard, default=None)
+
+    def _refresh_from_thread(self, timeout_s: float) -> None:
+        """Called on the observers' thread: have the loop publish now, and wait for it."""
+        done = threading.Event()
+
+        def publish() -> None:
+            self._publish(with_subscribers=True)
+            done.set()
+
+        with suppress(RuntimeError):  # the loop is closed: the last picture stays
+            self._loop.call_soon_threadsafe(publish)
+            done.wait(timeout_s)
+
+
+def _upstream_settings(config: Config) -> UpstreamSettings:
+    upstream = config.upstream
+    return UpstreamSettings(
+        page_objects=upstream.page_size,
+        watch_list=upstream.watch_list,
+        watch_timeout_s=upstream.watch_timeout_s,
+        probe_timeout_s=upstream.probe_timeout_s,
+        silence_s=upstream.probe_after_s,
+        replace_after_s=upstream.replace_after_s,
+        backoff_first_s=upstream.backoff_min_s,
+        backoff_limit_s=upstream.backoff_max_s,
+        backoff_reset_s=upstream.backoff_reset_s,
+    )
+
+
+def _downstream_settings(config: Config) -> DownstreamSettings:
+    limits, timing = config.limits, config.timing
+    return DownstreamSettings(
+        max_connections=limits.max_connections,
+        max_joiners=limits.max_joiners,
+        max_filters_per_client=limits.max_filters,
+        handshake_timeout_s=limits.handshake_timeout_s,
+        round_pause_s=timing.round_pause_ms / 1000,
+        ping_interval_s=timing.ping_interval_s,
+        bookmark_interval_s=timing.bookmark_interval_s,
+        stuck_timeout_s=timing.stuck_timeout_s,
+        max_age_s=timing.max_age_s,
+        advertise=tuple(str(address) for address in config.advertise),
+    )

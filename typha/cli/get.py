@@ -1,0 +1,98 @@
+"""`typha get`: a topic's entries as kubectl would show the objects."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from typha.cli import connecting as c
+from typha.cli.columns import columns_of
+from typha.cli.exits import USAGE, CliError, say
+from typha.cli.output import json_page, printable, show, table, write
+
+if TYPE_CHECKING:
+    from typha_client import Entry
+
+
+class GetOutput(StrEnum):
+    """How entries look."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+def get(
+    topic: Annotated[str, typer.Argument(help="The topic.", show_default=False)],
+    name: Annotated[str | None, typer.Argument(help="One object's name, or its whole key.", show_default=False)] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Only this namespace. [default: default]")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")] = False,
+    output: Annotated[GetOutput, typer.Option("-o", "--output", help="How entries look.")] = GetOutput.TABLE,
+    server: c.Servers = [c.DEFAULT_SERVER],  # noqa: B006 - typer reads it, nobody writes it
+    where: c.Wheres = None,
+    timeout: c.Timeout = 30.0,
+    tls_ca: c.TlsCa = None,
+    tls_cert: c.TlsCert = None,
+    tls_key: c.TlsKey = None,
+    insecure: c.Insecure = False,
+) -> None:
+    """Show what a topic holds, in the manner of kubectl get.
+
+    Example: typha get pods -n kube-system -o wide
+    """
+    if every and namespace is not None:
+        raise CliError("-A and -n contradict each other", "leave one of them out", code=USAGE)
+    if every and name is not None and "/" not in name:
+        raise CliError(
+            "a single object cannot be looked up in all namespaces",
+            f"give -n NAMESPACE, or NAMESPACE/{name}",
+            code=USAGE,
+        )
+    target = c.Target(server, None, [topic], where or [], tls_ca, tls_cert, tls_key, insecure)
+    entries = c.run(_entries(target, topic, timeout))
+    wanted = None if every else (namespace or "default")
+    chosen = [entry for entry in entries if _is_wanted(entry.key, name, wanted)]
+    if name is not None and not chosen:
+        place = f" in namespace {wanted}" if wanted is not None and "/" not in name else ""
+        raise CliError(f"topic {topic} has no {name!r}{place}", f"`typha get {topic} -A -o name` lists what it has")
+    print_entries(topic, chosen, output, single=name is not None)
+    if not chosen and output in (GetOutput.TABLE, GetOutput.WIDE):
+        say("no entries" + (f" in namespace {wanted}; -A shows all namespaces" if wanted is not None else ""))
+
+
+async def _entries(target: c.Target, topic: str, timeout_s: float) -> list[Entry]:
+    async with c.connect_to(target, "get") as client:
+        await c.wait_in_sync(client, target, timeout_s)
+        return sorted(client.list(topic), key=lambda entry: entry.key)
+
+
+def _is_wanted(key: str, name: str | None, namespace: str | None) -> bool:
+    if name is not None and "/" in name:
+        return key == name
+    space, slash, own = key.rpartition("/")
+    # A key without a namespace belongs to a cluster-scoped kind: namespaces do not select there.
+    return (name is None or own == name) and (namespace is None or not slash or space == namespace)
+
+
+def print_entries(topic: str, entries: list[Entry], output: GetOutput, *, single: bool) -> None:
+    """Print entries; ``single``: the value alone, not a list of one."""
+    values: list[Any] = [entry.value for entry in entries]
+    whole: Any = values[0] if single else {"apiVersion": "v1", "kind": "List", "items": values}
+    if output is GetOutput.JSON:
+        write(json_page(whole))
+    elif output is GetOutput.YAML:
+        import yaml  # noqa: PLC0415 - here alone
+
+        write(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=120).encode())
+    elif output is GetOutput.NAME:
+        for entry in entries:
+            typer.echo(f"{topic}/{printable(entry.key)}")
+    elif entries:
+        names, rows = columns_of(entries, wide=output is GetOutput.WIDE)
+        show(table(names, rows))

@@ -1,0 +1,27 @@
+"""What the operator asked for: one frozen dataclass per stage, and the way from flags, environment and file to it.
+
+Here belongs what a setting is (`kinds`), which settings there are with default and reason (`model`), where values
+come from (`yaml_source`, `environment`), how they are joined and judged (`load`, `contradictions`) and how they are
+shown (`show`, `document`). Forbidden: I/O other than reading the configuration file and the files it names, and any
+import of a stage: the stages are given their settings, they do not fetch them.
+"""
+
+from typha.config.kinds import HostPort
+from typha.config.load import Loaded, Source, load
+from typha.config.model import Config, LimitsConfig, LogConfig, TimingConfig, TlsConfig, UpstreamConfig
+from typha.config.problems import ConfigError, Problem
+
+__all__ = [
+    "Config",
+    "TlsConfig",
+    "LimitsConfig",
+    "TimingConfig",
+    "UpstreamConfig",
+    "LogConfig",
+    "HostPort",
+    "load",
+    "Loaded",
+    "Source",
+    "ConfigError",
+    "Problem",
+]

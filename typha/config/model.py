@@ -1,0 +1,284 @@
+"""Every setting: its type, default, what it allows and the reason for its default, each at its own field.
+
+Path: `load` fills these, `app` hands each stage its own; `docs/configuration.md` is generated from here.
+
+1. The attribute path is the YAML path: ``config.timing.ping_interval_s`` is ``timing: {ping_interval_s: 30}`` and
+   ``TYPHA_TIMING_PING_INTERVAL_S`` in the environment.
+2. ``Config()`` is valid by itself and listens on loopback only.
+"""
+
+# ruff: noqa: RUF009 - `setting` is this module's own `field`
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from typha.config.kinds import (
+    Address,
+    Addresses,
+    AddressOrOff,
+    Choice,
+    FeedTable,
+    File,
+    HostPort,
+    Kind,
+    Number,
+    Span,
+    Switch,
+    TopicTable,
+    Word,
+)
+
+
+class Setting(NamedTuple):
+    """What is written at a field: its kind, what it is, and why its default is what it is."""
+
+    kind: Kind
+    about: str
+    reason: str
+    file_only: bool = False  # structures that an environment variable could only hold as a riddle
+
+
+def setting(default: object, kind: Kind, about: str, reason: str, *, file_only: bool = False) -> Any:
+    """A dataclass field with its Setting beside it."""
+    metadata = {"setting": Setting(kind, about, reason, file_only)}
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """TLS of the agents' port, from the first byte."""
+
+    cert: Path | None = setting(
+        None,
+        File(),
+        "Certificate chain (PEM) that agents are shown.",
+        "None: loopback needs no TLS, other addresses do.",
+    )
+    key: Path | None = setting(None, File(), "Private key (PEM) of the certificate.", "Goes with `tls.cert`.")
+    client_ca: Path | None = setting(
+        None,
+        File(),
+        "CA (PEM) that must have signed an agent's certificate (mTLS).",
+        "None: agents are not asked for a certificate.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What one process takes on, so that no client and no crowd of clients can exhaust it."""
+
+    max_connections: int = setting(
+        10_000,
+        Number(1, 1_000_000, whole=True),
+        "Connections held at once; the next is refused with `overloaded` and told where else to go.",
+        "Calico Typha's own upper limit. Idle ones may cost 5 KB each here: 50 MB.",
+    )
+    max_joiners: int = setting(
+        64,
+        Number(1, 100_000, whole=True),
+        "Subscribers that read a snapshot at the same time; the others wait their turn.",
+        "Measured: 5,000 joiners of 100 MB took 13.6 s with 43 MB extra at 64 at a time, 934 MB without a limit.",
+    )
+    handshake_timeout_s: float = setting(
+        10.0,
+        Number(0.1, 300),
+        "From accept to a complete Hello, the TLS handshake included.",
+        "Calico Typha's value; an honest agent needs a few round trips.",
+    )
+    max_filters: int = setting(
+        16,
+        Number(0, 1024, whole=True),
+        "`where` filters that one client may use.",
+        "An agent filters by its node and perhaps a namespace per topic; each distinct filter is a stream of its own.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TimingConfig:
+    """How fast, how often and how long."""
+
+    round_pause_ms: float = setting(
+        20.0,
+        Number(0, 10_000),
+        "Pause between rounds of sending at low load; what changes meanwhile goes out together.",
+        "Trades 10 ms of mean latency for CPU: a send of 20 KB costs 1.1 to 1.3 times one of 200 B.",
+    )
+    ping_interval_s: float = setting(
+        30.0,
+        Number(0.1, 3600),
+        "Between pings; silence of three intervals ends a connection.",
+        "90 s until a half-open connection is noticed, below the 180 s after which data counts as stale.",
+    )
+    bookmark_interval_s: float = setting(
+        10.0,
+        Number(0.1, 3600),
+        "Between bookmarks on a quiet topic; not above `timing.ping_interval_s`.",
+        "An agent's cursor is at most so old when it resumes; a bookmark is 20 bytes.",
+    )
+    stuck_timeout_s: float = setting(
+        120.0,
+        Number(1, 86_400),
+        "A subscriber that takes no byte for so long, with bytes waiting, is cut off.",
+        "Progress counts, not lag: slow but healthy agents stay (typha#614). Calico Typha's write timeout.",
+    )
+    max_age_s: float = setting(
+        1800.0,
+        Number(1, 604_800, zero="never"),
+        "Age at which a connection is asked to move (GoAway), so that load evens out over replicas; jittered.",
+        "Half an hour spreads 10,000 agents to five moves a second, each of which resumes with what changed.",
+    )
+    drain_grace_s: float = setting(
+        25.0,
+        Number(0, 3600),
+        "On SIGTERM: how long agents are given to move before their connections are closed.",
+        "Within Kubernetes' default terminationGracePeriodSeconds of 30.",
+    )
+    stale_after_s: float = setting(
+        180.0,
+        Number(1, 86_400),
+        "A topic whose API server was not heard for so long is `stale`; its data is kept.",
+        "Above the 130 s in which a silent watch is probed and replaced, so that it means trouble.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """How the API server is read. Where it is comes from KUBECONFIG, K8S_* or the pod's service account."""
+
+    watch_timeout_s: tuple[float, float] = setting(
+        (300.0, 600.0),
+        Span(1, 3600),
+        "timeoutSeconds of a watch, chosen at random.",
+        "client-go's 5 to 10 minutes: spreads reconnects, and moves watches after an API server was added.",
+    )
+    page_size: int = setting(
+        500,
+        Number(1, 10_000, whole=True),
+        "Objects per page of a list.",
+        "client-go's page; an unpaged list of everything makes the API server hold it twice.",
+    )
+    watch_list: bool = setting(
+        True,
+        Switch(),
+        "Ask for the first list as a WatchList (streamed) where the API server offers it; pages otherwise.",
+        "A streamed list costs the API server a constant amount of memory (KEP-3157).",
+    )
+    probe_after_s: float = setting(
+        70.0,
+        Number(0.1, 3600),
+        "A watch that is silent for so long is checked with a consistent read of one object.",
+        "Bookmarks come about once a minute: 70 s of silence is one missed.",
+    )
+    probe_timeout_s: float = setting(
+        5.0,
+        Number(0.1, 300),
+        "Time limit of that read.",
+        "A frozen API server accepts connections and answers nothing.",
+    )
+    replace_after_s: float = setting(
+        130.0,
+        Number(0.1, 3600),
+        "A watch that is still silent then is closed and opened again from where it was.",
+        "Two missed bookmarks: the stream is taken for broken although the API server answers.",
+    )
+    backoff_min_s: float = setting(
+        0.8, Number(0.01, 60), "First pause after a failure; doubles, with full jitter.", "client-go's reflector."
+    )
+    backoff_max_s: float = setting(
+        30.0, Number(0.01, 3600), "Longest pause between two attempts.", "client-go's reflector."
+    )
+    backoff_reset_s: float = setting(
+        120.0,
+        Number(1, 3600),
+        "After so long without a failure the next pause is short again.",
+        "client-go's reflector.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Logs go to standard error, one line an event."""
+
+    format: str = setting(
+        "text", Choice("text", "json"), "key=value text, or one JSON object a line.", "People read first."
+    )
+    level: str = setting(
+        "info",
+        Choice("debug", "info", "warning", "error"),
+        "The least important lines that are written.",
+        "info has a few lines per connection and per watch, none per change.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings. The top level is what nearly every operator sets."""
+
+    topics: Mapping[str, Mapping[str, Any]] = setting(
+        {},
+        TopicTable(),
+        "Topics beside the built-in ones: `NAME: {resource: [group/][version/]plural}`, with `fields`, `filters`, "
+        "`namespace`, `labelSelector`, `fieldSelector` where wanted.",
+        "What an agent does not need is not held.",
+        file_only=True,
+    )
+    feeds: Mapping[str, tuple[str, ...]] = setting(
+        {},
+        FeedTable(),
+        "Named lists of topics that agents subscribe to: `NAME: [topic, ...]`.",
+        "Agents name a purpose; which topics serve it is the operator's to change.",
+        file_only=True,
+    )
+    listen: HostPort = setting(
+        HostPort("127.0.0.1", 5473),
+        Address(),
+        "Where agents connect. Another address than loopback needs `tls`, or `insecure: true` said aloud.",
+        "Reachable by this machine alone until somebody decided otherwise; 5473 is Calico Typha's port.",
+    )
+    health: HostPort | None = setting(
+        HostPort("0.0.0.0", 9095),  # noqa: S104 - probes come from the node; nothing here is secret
+        AddressOrOff(),
+        "/livez, /readyz and /metrics, over plain HTTP.",
+        "The kubelet and Prometheus come from outside the pod; it answers no questions about agents or objects.",
+    )
+    admin: HostPort | None = setting(
+        HostPort("127.0.0.1", 9096),
+        AddressOrOff(),
+        "/status, over plain HTTP. Another address than loopback needs `insecure: true`.",
+        "It names nodes, addresses and objects: for `kubectl exec` and port-forward.",
+    )
+    insecure: bool = setting(
+        False,
+        Switch(),
+        "Allows plain TCP beyond loopback.",
+        "What agents are sent can decide what traffic a node lets through: unprotected only on purpose.",
+    )
+    life: str = setting(
+        "",
+        Word(),
+        "Change it after etcd was restored without a revision bump, to the same new word at every replica.",
+        "A restore that writes overtake is visible to nobody but the operator.",
+    )
+    advertise: tuple[HostPort, ...] = setting(
+        (),
+        Addresses(),
+        "Addresses of the other servers, told to agents that are refused or asked to move.",
+        "Empty: agents try the addresses that they were configured with.",
+    )
+    tombstones: int = setting(
+        50_000,
+        Number(0, 10_000_000, whole=True),
+        "Deletions that each topic remembers. An agent that was away for more of them gets its keys compared.",
+        "About 7 MB per topic; half of 100,000 pods may go while an agent is away and it still just resumes.",
+    )
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    timing: TimingConfig = field(default_factory=TimingConfig)
+    upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
+    log: LogConfig = field(default_factory=LogConfig)

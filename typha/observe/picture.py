@@ -1,0 +1,135 @@
+"""Fills a `Status` from the parts' ``statistics()``: the only place that knows both the parts and the picture."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from typha.cache.catalog import Catalog
+from typha.cache.topic import TopicStatistics
+from typha.downstream.statistics import ServerStatistics, SubscriberStatistics
+from typha.observe import status as s
+from typha.upstream.statistics import ReflectorStatistics
+from typha.version import __version__
+
+# A broken converter must not make the status page as large as the cluster.
+_QUARANTINED_LISTED: Final = 100
+_REFUSED: Final = "refused_"
+
+
+def build(loop: object) -> s.BuildStatus:
+    """What runs here; ``loop`` is the event loop."""
+    return s.BuildStatus(
+        version=__version__, python=platform.python_version(), loop=type(loop).__module__.split(".", maxsplit=1)[0]
+    )
+
+
+def topics(
+    catalog: Catalog, required: Mapping[str, bool], subscribers: Mapping[str, int], now: float
+) -> tuple[s.TopicStatus, ...]:
+    """Every topic of the catalog."""
+    return tuple(
+        _topic(topic.statistics(), required[topic.name], subscribers.get(topic.name, 0), now)
+        for topic in catalog.topics.values()
+    )
+
+
+def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float) -> s.TopicStatus:
+    listed = list(topic.quarantined.items())[:_QUARANTINED_LISTED]
+    return s.TopicStatus(
+        name=topic.name,
+        state=topic.state,
+        since_s=max(0.0, now - topic.state_since_at),
+        message=topic.message,
+        required=required,
+        has_synced=topic.has_synced,
+        resumable=topic.is_ordered,
+        head=topic.head,
+        horizon=topic.horizon,
+        age_s=None if topic.contact_at is None else max(0.0, now - topic.contact_at),
+        entries=topic.entries,
+        tombstones=topic.tombstones,
+        value_bytes=topic.value_bytes,
+        subscribers=subscribers,
+        gaps=tuple(s.Gap(*gap) for gap in topic.gaps),
+        quarantined=tuple(s.Quarantined(name, why.rv, why.reason) for name, why in listed),
+        quarantined_count=len(topic.quarantined),
+        puts_total=topic.puts,
+        deletes_total=topic.deletes,
+        unchanged_total=topic.unchanged,
+    )
+
+
+def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections: int) -> s.ServerStatus:
+    """The downstream side."""
+    closed = stage.server.closed
+    latency = stage.fan_out.event_to_socket
+    return s.ServerStatus(
+        address=address,
+        tls=tls,
+        draining=stage.is_draining,
+        connections=stage.connections,
+        max_connections=max_connections,
+        joiners=stage.joiners,
+        waiting_joiners=stage.joiners_waiting,
+        lagging=stage.lagging,
+        accepted_total=stage.server.accepted,
+        bytes_sent_total=stage.server.bytes_sent,
+        bytes_received_total=stage.server.bytes_received,
+        frames_sent_total=stage.server.frames_sent,
+        rounds_total=stage.fan_out.rounds,
+        snapshots_built_total=stage.snapshots_built,
+        joined_total=dict(stage.server.modes),
+        refused_total={
+            code.removeprefix(_REFUSED): count for code, count in closed.items() if code.startswith(_REFUSED)
+        },
+        closed_total={code: count for code, count in closed.items() if not code.startswith(_REFUSED)},
+        protocol_errors_total=dict(stage.server.protocol_errors),
+        event_to_socket=s.Latency(latency.bounds, tuple(latency.counts), latency.sum),
+    )
+
+
+def subscribers(listed: Iterable[SubscriberStatistics], catalog: Catalog) -> tuple[s.SubscriberStatus, ...]:
+    """Every connection that was welcomed."""
+    return tuple(
+        s.SubscriberStatus(
+            session=one.session,
+            node=one.node,
+            agent=one.agent,
+            address=one.address,
+            connected_s=one.age_s,
+            caught_up=one.is_caught_up,
+            bytes_sent=one.bytes_sent,
+            frames_sent=one.frames_sent,
+            subscriptions=tuple(
+                s.SubscriptionStatus(
+                    topic=topic.topic,
+                    cursor=topic.position,
+                    lag=max(0, catalog.topics[topic.topic].head - (topic.position or 0)),
+                    applied=topic.applied,
+                    where=topic.where,
+                )
+                for topic in one.topics
+            ),
+        )
+        for one in listed
+    )
+
+
+def reflector(one: ReflectorStatistics, contact_at: float | None, now: float) -> s.ReflectorStatus:
+    """One watch; ``contact_at`` is that of its topics."""
+    return s.ReflectorStatus(
+        resource=one.source,
+        state=one.state.value,
+        topics=one.topics,
+        contact_s=None if contact_at is None else max(0.0, now - contact_at),
+        lists_total=one.lists,
+        relists_total=one.relists,
+        watches_total=one.watches,
+        probes_total=one.probes,
+        events_total=one.events,
+        errors_total=dict(one.failures),
+        last_error=one.last_error,
+        last_error_s=None if one.outage_since_at is None else max(0.0, now - one.outage_since_at),
+    )

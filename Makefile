@@ -36,7 +36,7 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	TYPHA_HISTORIES=200 $(PYTEST) -m 'not e2e' -q
+	HISTORIES=200 $(PYTEST) -m 'not e2e' -q
 
 format: $(VENV)/.dev ## Rewrite the sources in the house format
 	$(BIN)/ruff format .

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import random
+import resource
 import signal
 import threading
 import time
@@ -27,6 +28,7 @@ from typha.config import Config
 from typha.downstream.server import Server
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.tls import server_context
+from typha.heap import Heap
 from typha.observe import picture
 from typha.observe.http import ObserveServer
 from typha.observe.status import Board, Status, UpstreamStatus
@@ -43,6 +45,10 @@ from typha.upstream.settings import Settings as UpstreamSettings
 log = logging.getLogger("typha.app")
 
 _PUBLISH_S: Final = 1.0
+# A probe that sees readiness a second late makes every rollout that much slower.
+_PUBLISH_UNREADY_S: Final = 0.1
+# Watches, probes, the observers' sockets and their clients, Python's own.
+_OTHER_FILES: Final = 256
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
 
@@ -85,8 +91,6 @@ class App:
             )
             for number, spec in enumerate(self._spec.topics.values())
         ]
-        for topic in topics:
-            topic.state_since_at = self._started_at
         self.catalog = Catalog(topics, salt=os.urandom(8), stale_after_s=config.timing.stale_after_s)
         self._upstream_settings = _upstream_settings(config)
         pause = CollectorPause()
@@ -129,6 +133,7 @@ class App:
 
     async def run(self, ready: Callable[[int], None] | None) -> None:
         """Until a signal. Returns after the drain."""
+        _raise_file_limit(self._config.limits.max_connections)
         self._publish()
         self._observer.start()
         try:
@@ -210,9 +215,11 @@ class App:
     # --- what others may see
 
     async def _publish_often(self) -> None:
+        heap = Heap(time.monotonic())
         while True:
             self._publish()
-            await asyncio.sleep(_PUBLISH_S)
+            heap.tick(self.server.counters.closed.total(), time.monotonic())
+            await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, *, with_subscribers: bool = False) -> None:
         now = time.monotonic()
@@ -257,6 +264,21 @@ class App:
         with suppress(RuntimeError):  # the loop is closed: the last picture stays
             self._loop.call_soon_threadsafe(publish)
             done.wait(timeout_s)
+
+
+def _raise_file_limit(connections: int) -> None:
+    """A file handle for each connection, and some for the rest."""
+    wanted = connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    if possible < wanted:
+        log.warning(
+            "fewer file handles than limits.max_connections; raise `ulimit -Hn` or lower the limit",
+            extra={"file_handles": possible, "max_connections": connections},
+        )
 
 
 def _upstream_settings(config: Config) -> UpstreamSettings:

@@ -5,6 +5,9 @@ Invariants
    function of the API server's state alone, so that every replica decides alike.
 2. A loser has no key at all (it is quarantined as a whole); it is settled anew when a key that it wants is free.
 
+A topic whose objects *can* claim one key is made with ``resumable=False``: a replica that starts after the owner went
+cannot know at which rv the key changed hands, so an older cursor would never get the heir's value.
+
 Topics of this kind are few and small (pools, nodes, blocks), so every object's items are kept.
 """
 

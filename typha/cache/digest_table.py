@@ -41,8 +41,8 @@ class DigestTable:
         self.members[bucket].remove(key)
 
     def is_outgrown(self, key_count: int) -> bool:
-        """Whether buckets hold eight times the keys that they were sized for (or an eighth)."""
-        return abs(bits_for(key_count) - self.bits) > 3
+        """Whether there are four times the buckets that this many keys want, or a quarter of them."""
+        return abs(bits_for(key_count) - self.bits) > 1
 
     def keys_in(self, buckets: Iterable[int]) -> list[str]:
         """All keys of those buckets."""

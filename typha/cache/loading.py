@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from typha.cache.errors import RestoredError
+from typha.cache.errors import OutOfOrderError, RestoredError
 from typha.cache.log import Entry, Item
 from typha.wire.entries import encode_put
 
@@ -31,10 +31,11 @@ _AT_LIST_RV = -1
 class Loading:
     """Made by ``Topic.begin_list``."""
 
-    __slots__ = ("_changed", "_claimed", "_head", "_quarantined", "_seen", "_topic")
+    __slots__ = ("_changed", "_claimed", "_generation", "_head", "_quarantined", "_seen", "_topic")
 
     def __init__(self, topic: Topic) -> None:
         self._topic = topic
+        self._generation = topic.generation
         self._head = topic.head if topic.has_synced else 0
         self._seen: set[str] = set()
         self._changed: dict[str, Entry] = {}
@@ -93,8 +94,12 @@ class Loading:
                     self._take(rv, item)
 
     def commit(self, list_rv: int, now: float) -> None:
-        """Apply the list as the state at ``list_rv``. Raises RestoredError, and then applies nothing."""
+        """Apply the list as the state at ``list_rv``. Raises RestoredError, OutOfOrderError (the topic started anew
+        since ``begin_list``: what was compared with is gone), and then applies nothing.
+        """
         topic = self._topic
+        if topic.generation != self._generation:
+            raise OutOfOrderError(topic.name, list_rv, topic.head)
         if topic.has_synced and list_rv < topic.head:
             raise RestoredError(topic.name, "the list's resourceVersion", list_rv, topic.head)
         self._settle_claims()

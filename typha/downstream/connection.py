@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from typha.downstream.session import NativeSession, SessionState
-from typha.downstream.streams import Subscriber
+from typha.downstream.streams import GONE, Subscriber
 
 # Answers to one read of 64 KiB of pings are less than that; more waits until the peer has read.
 _UNREAD_LIMIT_BYTES: Final = 64 * 1024
@@ -102,6 +102,8 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self.session.close("lost" if exc is None else f"lost_{type(exc).__name__}", None)
         self._on_lost(self)
+        # Else the two hold each other, and thousands of dead ones wait for a full collection.
+        self.subscriber.outlet = GONE
 
     # --- the fan-out's outlet
 

@@ -239,7 +239,7 @@ class FanOut:
             subscriber.is_queued = False
             if subscriber in self.subscribers and subscriber.group is None and subscriber.outlet.is_drained:
                 self._settle(subscriber)
-                if subscriber.outlet.is_drained and not subscriber.is_walking:
+                if subscriber.group is None and subscriber.outlet.is_drained and not subscriber.is_walking:
                     # Read to its end at once: it joins now, or a topic that changes in each round never lets it.
                     self._settle(subscriber)
             if count % _CLOCK_EVERY == 0 and self._clock() > stop_at:
@@ -304,7 +304,6 @@ class FanOut:
 
     def _pump(self, subscriber: Subscriber) -> None:
         """Write what it reads of its walks, slice by slice, as long as its socket takes them and its turn lasts."""
-        session = subscriber.session
         stop_at = self._clock() + self._settings.round_budget_s
         while subscriber.outlet.is_drained and (frames := self._next_slice(subscriber, stop_at)):
             subscriber.write(frames)

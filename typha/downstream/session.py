@@ -8,14 +8,14 @@
 Invariants
 1. Whatever the peer sends, ``receive_data`` does not raise: a breach closes with Refused (before the Welcome) or
    Close (after it), and is kept in ``error`` for one log line.
-2. What the peer controls is bounded: one frame of 64 KiB, one open request per topic, the filters it may have.
+2. What the peer controls is bounded: one frame of 64 KiB, frames per second, one open request per topic, filters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from typha.cache.catalog import Catalog
 from typha.downstream import encodings, native
@@ -26,9 +26,13 @@ from typha.version import __version__
 from typha.wire import compression
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
-from typha.wire.errors import RefusedError, RemoteProtocolError, UnexpectedFrameError
+from typha.wire.errors import RefusedError, RemoteProtocolError, TooManyFramesError, UnexpectedFrameError
 from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
 from typha.wire.states import PROTOCOL_MAX, ZSTD, RefusalCode
+
+# A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
+FRAMES_AT_ONCE: Final = 256
+FRAMES_PER_S: Final = 20.0
 
 
 class SessionState(Enum):
@@ -76,6 +80,7 @@ class NativeSession:
         self._admit = admit
         self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)
         self._outbox: list[bytes] = []
+        self._frames_left = float(FRAMES_AT_ONCE)
 
     @property
     def is_closed(self) -> bool:
@@ -91,12 +96,21 @@ class NativeSession:
         try:
             self._decoder.receive_data(data)
             while not self.is_closed and (frame := self._decoder.next_frame()) is not None:
-                self.heard_at = now
+                self._count_frame(now)
                 message = decode_message(frame)
                 if message is not None:
                     self._receive(message, frame.type, now)
         except RemoteProtocolError as error:
             self._breach(error)
+
+    def _count_frame(self, now: float) -> None:
+        """A token bucket: a flood of pings would cost 10 us of the loop each. Raises TooManyFramesError."""
+        refill = max(0.0, now - self.heard_at) * FRAMES_PER_S
+        burst = FRAMES_AT_ONCE + len(self.subscriptions)
+        self._frames_left = min(burst, self._frames_left + refill) - 1
+        self.heard_at = now
+        if self._frames_left < 0:
+            raise TooManyFramesError(burst, FRAMES_PER_S)
 
     def _receive(self, message: m.Message, frame_type: int, now: float) -> None:
         match message:
@@ -157,7 +171,9 @@ class NativeSession:
             self.encoding = encodings.COMPRESSED
         self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
         self.state = SessionState.OPEN
+        self._frames_left += len(self.subscriptions)
         self.deadline_at = float("inf")
+        self.heard_at = now  # it was we who were silent while the Welcome waited
         self._outbox.append(
             encode_message(
                 m.Welcome(
@@ -215,6 +231,7 @@ class NativeSession:
             return
         self.state = SessionState.CLOSED
         self.closed_by, self.error = code, error
+        self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)  # what it sent beyond this is let go
         for subscription in self.subscriptions:
             subscription.close()
         self.subscriptions = []

@@ -7,7 +7,7 @@ Invariants
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from typha.cache.log import Log
 from typha.cache.topic import Topic
@@ -24,6 +24,18 @@ class Outlet(Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes over; never blocks, never raises."""
+
+
+class _Gone:
+    """The outlet of a connection that ended: takes nothing."""
+
+    is_drained = False
+
+    def write(self, data: bytes) -> None:
+        """Dropped."""
+
+
+GONE: Final[Outlet] = _Gone()
 
 
 class Stream:

@@ -169,7 +169,7 @@ def server_families(server: ServerStatus) -> Iterator[Metric]:
     tables = (
         ("typha_joins_total", "Topics joined, by how they were brought up to date.", "mode", server.joined_total),
         ("typha_refusals_total", "Connections refused, by code.", "code", server.refused_total),
-        ("typha_closes_total", "Connections that the server ended, by code.", "code", server.closed_total),
+        ("typha_closes_total", "Connections that ended, by reason.", "code", server.closed_total),
         ("typha_protocol_errors_total", "Breaches of the protocol by peers.", "code", server.protocol_errors_total),
     )
     for name, text, label, table in tables:

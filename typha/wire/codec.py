@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgpack
 
 from typha.wire import messages as m
+from typha.wire.digests import MAX_BITS, MIN_BITS
 from typha.wire.entries import decode_entries, encode_entries_message
 from typha.wire.errors import LocalProtocolError, UnexpectedFrameError
 from typha.wire.frames import FIRST_SKIPPABLE_TYPE, Frame, FrameType, encode_frame
@@ -283,7 +284,7 @@ def _encode_key_digest(message: m.KeyDigest) -> bytes:
 def _decode_key_digest(payload: bytes) -> m.KeyDigest:
     shape = Shape(FrameType.KEY_DIGEST)
     body = shape.array(shape.unpack(payload, **_SMALL), "key digest", 5)
-    bits = shape.integer(body[3], "bits", 8, 16)
+    bits = shape.integer(body[3], "bits", MIN_BITS, MAX_BITS)
     digests = shape.binary(body[4], "digests", 8 << bits)
     return m.KeyDigest(
         shape.integer(body[0], "topic id", 0, 0xFFFF_FFFF),

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from math import isqrt
 from typing import Final
 
 SALT_BYTES: Final = 8
-MIN_BITS: Final = 8
+MIN_BITS: Final = 2
 MAX_BITS: Final = 16
-# A bucket that differs costs its keys in the KeyIndex: 32 keys of 60 bytes are about one packet.
+# A digest costs 8 bytes a bucket, a bucket that differs its keys (some 60 bytes each). With few keys 4 * sqrt(keys)
+# buckets keep both near 1 KB for a handful of deletions; with many, 32 keys a bucket bound what one deletion costs.
 KEYS_PER_BUCKET: Final = 32
 
 
 def bits_for(key_count: int) -> int:
-    """Bits of the bucket number for a topic of that many keys: 2**bits is about keys / 32, 256 to 65,536."""
-    return max(MIN_BITS, min(MAX_BITS, (max(key_count, 1) // KEYS_PER_BUCKET).bit_length()))
+    """Bits of the bucket number for a topic of that many keys: 4 to 65,536 buckets."""
+    buckets = max(4 * isqrt(key_count), key_count // KEYS_PER_BUCKET, 1)
+    return max(MIN_BITS, min(MAX_BITS, buckets.bit_length()))
 
 
 def key_hash(key: str, salt: bytes) -> int:

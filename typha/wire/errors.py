@@ -5,6 +5,7 @@
     ├── RemoteProtocolError      the peer broke the protocol; the connection closes with ``code``
     │   ├── FrameTooLargeError   its length prefix (or decompressed size) is beyond the limit
     │   ├── UnexpectedFrameError a known frame at the wrong time, from the wrong side, or of an unknown type below 64
+    │   ├── TooManyFramesError   it talks more than any honest peer has reason to
     │   └── BadPayloadError      the payload is not msgpack, or not of the documented shape
     └── RefusedError             the server said no, with a code, a reason and where else to try
 
@@ -47,6 +48,17 @@ class UnexpectedFrameError(RemoteProtocolError):
     def __init__(self, frame_type: int, why: str) -> None:
         super().__init__(f"frame type {frame_type}: {why}")
         self.frame_type = frame_type
+
+
+class TooManyFramesError(RemoteProtocolError):
+    """A peer floods this side with small frames (``burst`` at once, ``per_s`` on average are accepted)."""
+
+    code = "too_many_frames"
+
+    def __init__(self, burst: int, per_s: float) -> None:
+        super().__init__(f"more than {burst} frames at once or {per_s:g} a second; a client has a few a minute to send")
+        self.burst = burst
+        self.per_s = per_s
 
 
 class BadPayloadError(RemoteProtocolError):

@@ -1,0 +1,1 @@
+"""Unit tests of typha/cache, module by module."""

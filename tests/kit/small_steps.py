@@ -1,0 +1,23 @@
+"""Makes steps small, so that histories of a few changes have several frames, slices and yields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from typha.downstream.settings import DownstreamSettings
+
+# A budget that is always used up: a round yields after every subscriber, a reader gets one slice a turn.
+STEPPED_ROUNDS = DownstreamSettings(round_budget_s=-1.0, max_age_s=0)
+
+
+@contextmanager
+def small_steps(*, frame_bytes: int = 40) -> Iterator[None]:
+    """Frames of about ``frame_bytes``, and the clock looked at after every subscriber."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typha.cache.walk.FRAME_BYTES", frame_bytes)
+        patch.setattr("typha.downstream.fan_out.FRAME_BYTES", frame_bytes)
+        patch.setattr("typha.downstream.fan_out._CLOCK_EVERY", 1)
+        yield

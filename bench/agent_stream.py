@@ -1,0 +1,130 @@
+"""One agent's stream as a load reader sees it: frame borders, positions and counts, no replica. Pure.
+
+1. A shared frame of changes is decoded once per process, for whoever receives it first: what it covers up to and its
+   length tell it from others.
+2. A frame above LARGE_BYTES (of a snapshot) is counted by its header and skipped without being buffered.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from functools import lru_cache
+from typing import Final
+
+from typha.wire import messages as m
+from typha.wire.codec import decode_message
+from typha.wire.entries import decode_entries
+from typha.wire.frames import HEADER, Frame, FrameType, encode_frame
+
+LARGE_BYTES: Final = 64 * 1024
+# Frame header, array of 4, topic id (one byte below 128), through as u64 or nil.
+_THROUGH_AT: Final = HEADER.size + 2
+_THROUGH: Final = struct.Struct(">BQ")
+_PEEK_BYTES: Final = _THROUGH_AT + _THROUGH.size
+_U64_TAG: Final = 0xCF
+# Rounds that agents may be apart: 50 a second.
+_COUNTS_KEPT: Final = 4096
+
+# (position after the frame, length of the frame) -> changes in it.
+_counts: dict[tuple[int, int], int] = {}
+
+
+class AgentStream:
+    """Counters of one connection. ``replies`` is what it has to say to the server."""
+
+    __slots__ = (
+        "_rest",
+        "_skip",
+        "bytes",
+        "changes",
+        "frames",
+        "is_recording",
+        "is_synced",
+        "position",
+        "refusal",
+        "replies",
+        "throughs",
+        "times_ns",
+    )
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._skip = 0
+        self.bytes = self.frames = self.changes = self.position = 0
+        self.is_synced = self.is_recording = False
+        self.refusal = ""
+        self.replies: list[bytes] = []
+        self.throughs = array("Q")
+        self.times_ns = array("q")
+
+    def receive_data(self, data: bytes, now_ns: int) -> None:
+        """What the socket gave at that monotonic time."""
+        self.bytes += len(data)
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            if skipped == len(data):
+                return
+            data = data[skipped:]
+        if self._rest:
+            data = self._rest + data
+        start, size = 0, len(data)
+        while size - start >= HEADER.size:
+            length, kind = HEADER.unpack_from(data, start)
+            end = start + 4 + length
+            if kind == FrameType.ENTRIES and length > LARGE_BYTES and size - start >= _PEEK_BYTES:
+                self.frames += 1
+                self._reached(data, start, now_ns)
+                self._skip = max(0, end - size)
+                start = min(end, size)
+                continue
+            if end > size:
+                break
+            self.frames += 1
+            if kind == FrameType.ENTRIES:
+                self._reached(data, start, now_ns)
+                shared = (self.position, length)
+                changes = _counts.get(shared)
+                if changes is None:
+                    changes = _count(shared, data[start + HEADER.size : end])
+                self.changes += changes
+            else:
+                self._receive_other(kind, data[start + HEADER.size : end])
+            start = end
+        self._rest = data[start:] if start else data
+
+    def _reached(self, data: bytes, start: int, now_ns: int) -> None:
+        tag, through = _THROUGH.unpack_from(data, start + _THROUGH_AT)
+        if tag != _U64_TAG:
+            return
+        self.position = through
+        if self.is_recording:
+            self.throughs.append(through)
+            self.times_ns.append(now_ns)
+
+    def _receive_other(self, kind: int, payload: bytes) -> None:
+        if kind == FrameType.PING:
+            self.replies.append(encode_frame(FrameType.PONG, payload))
+        elif kind == FrameType.BOOKMARK:
+            bookmark = _decode(kind, payload)
+            if isinstance(bookmark, m.Bookmark):
+                self.is_synced = True
+                self.position = max(self.position, *(topic.cursor for topic in bookmark.topics))
+        elif kind in (FrameType.REFUSED, FrameType.CLOSE):
+            ended = _decode(kind, payload)
+            if isinstance(ended, m.Refused | m.Close):
+                self.refusal = f"{ended.code}: {ended.message}"
+
+
+def _count(shared: tuple[int, int], payload: bytes) -> int:
+    if len(_counts) >= _COUNTS_KEPT:
+        _counts.clear()
+    entries = decode_entries(payload)
+    _counts[shared] = changes = len(entries.puts) + len(entries.deletes)
+    return changes
+
+
+@lru_cache(maxsize=64)
+def _decode(kind: int, payload: bytes) -> m.Message | None:
+    return decode_message(Frame(kind, payload))

@@ -1,0 +1,230 @@
+"""``python -m bench.agents PORT``: the load, in a process of its own. Commands and answers are JSON lines.
+
+    connect    {count, receive_buffer_bytes?}   open and greet; more of them join those that are there
+    synced     {timeout_s}                      wait until every agent has its Bookmark
+    record     {}                               from now on keep when each agent reached which position
+    stop       {probes: [[rv, sent_ns]..]}      when each probe reached the first, the last and all agents
+    position   {rv, timeout_s}                  wait until every agent reads on at that position or above
+    sleep/wake {agent}                          stop reading one socket, and go on
+    drop       {}                               close all
+
+One epoll loop over raw sockets: a reader costs some 5 us a wake, so that it is not the client that is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import sys
+import time
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Any, Final
+
+from bench.agent_stream import AgentStream
+from typha.wire.codec import encode_message
+from typha.wire.messages import Hello
+
+_READ_BYTES: Final = 65536
+# Opened at a time: below the backlog of the server's listener.
+_BURST: Final = 200
+
+
+class Agent:
+    """A socket and its stream."""
+
+    __slots__ = ("is_closed", "socket", "stream", "synced_ns")
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.stream = AgentStream()
+        self.synced_ns = 0
+        self.is_closed = False
+
+
+class Load:
+    """All agents of this process."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._epoll = select.epoll()
+        self._agents: list[Agent] = []
+        self._by_handle: dict[int, Agent] = {}
+        self._unsynced = 0
+        self._connecting_ns = 0
+
+    # --- commands
+
+    def connect(self, count: int, receive_buffer_bytes: int = 0) -> dict[str, Any]:
+        """See the module."""
+        self._connecting_ns = time.monotonic_ns()
+        self._unsynced += count
+        for number in range(count):
+            opened = socket.socket()
+            if receive_buffer_bytes:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+            opened.connect(("127.0.0.1", self._port))
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            hello = Hello(f"node-{len(self._agents):04d}", "bench/1", topics=("pods",))
+            opened.sendall(encode_message(hello))
+            opened.setblocking(False)
+            agent = Agent(opened)
+            self._agents.append(agent)
+            self._by_handle[opened.fileno()] = agent
+            self._epoll.register(opened.fileno(), select.EPOLLIN)
+            if number % _BURST == _BURST - 1:
+                self.poll(0.0)
+        return {"agents": len(self._agents)}
+
+    def synced(self, timeout_s: float) -> dict[str, Any]:
+        """See the module; seconds are from ``connect``."""
+        self._poll_until(lambda: self._unsynced == 0, timeout_s, lambda: f"{self._unsynced} agents are not in sync")
+        times = sorted(agent.synced_ns - self._connecting_ns for agent in self._agents)
+        return {
+            "first_s": times[0] / 1e9,
+            "median_s": times[len(times) // 2] / 1e9,
+            "all_s": times[-1] / 1e9,
+            "bytes": sum(agent.stream.bytes for agent in self._agents),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """See the module."""
+        for agent in self._agents:
+            del agent.stream.throughs[:], agent.stream.times_ns[:]
+            agent.stream.changes = agent.stream.bytes = agent.stream.frames = 0
+            agent.stream.is_recording = True
+        return {"at_ns": time.monotonic_ns()}
+
+    def stop(self, probes: list[list[int]]) -> dict[str, Any]:
+        """See the module. Times are seconds from ``sent_ns``; a sleeping agent is left out."""
+        reached: list[float] = []
+        last: list[float] = []
+        for rv, sent_ns in probes:
+            of_probe = []
+            for agent in self._by_handle.values():
+                place = bisect_left(agent.stream.throughs, rv)
+                if place < len(agent.stream.throughs):
+                    of_probe.append((agent.stream.times_ns[place] - sent_ns) / 1e9)
+            if len(of_probe) < len(self._by_handle):
+                raise TimeoutError(f"probe {rv} has not reached {len(self._by_handle) - len(of_probe)} agents")
+            last.append(max(of_probe))
+            reached.extend(of_probe)
+        streams = [agent.stream for agent in self._agents]
+        for stream in streams:
+            stream.is_recording = False
+        reached.sort()
+        return {
+            "at_ns": time.monotonic_ns(),
+            "reached_s": [round(value, 6) for value in reached[:: max(1, len(reached) // 10_000)]],
+            "last_s": last,
+            "changes": sum(stream.changes for stream in streams),
+            "changes_of_one": max(stream.changes for stream in streams),
+            "bytes": sum(stream.bytes for stream in streams),
+            "frames": sum(stream.frames for stream in streams),
+        }
+
+    def position(self, rv: int, timeout_s: float) -> dict[str, Any]:
+        """See the module."""
+        started_ns = time.monotonic_ns()
+
+        def reached() -> bool:
+            return all(agent.stream.position >= rv for agent in self._by_handle.values())
+
+        self._poll_until(reached, timeout_s, lambda: f"not every agent reached {rv}")
+        return {"after_s": (time.monotonic_ns() - started_ns) / 1e9}
+
+    def sleep(self, agent: int) -> dict[str, Any]:
+        """See the module."""
+        handle = self._agents[agent].socket.fileno()
+        self._epoll.unregister(handle)
+        del self._by_handle[handle]
+        return {"position": self._agents[agent].stream.position}
+
+    def wake(self, agent: int) -> dict[str, Any]:
+        """See the module."""
+        handle = self._agents[agent].socket.fileno()
+        self._by_handle[handle] = self._agents[agent]
+        self._epoll.register(handle, select.EPOLLIN)
+        return {"position": self._agents[agent].stream.position}
+
+    def drop(self) -> dict[str, Any]:
+        """See the module."""
+        for agent in self._agents:
+            agent.socket.close()
+        count = len(self._agents)
+        self._agents.clear()
+        self._by_handle.clear()
+        self._unsynced = 0
+        return {"agents": count}
+
+    # --- the loop
+
+    def serve(self) -> None:
+        """Commands from stdin, one at a time; reads go on between and during them. Ends with stdin."""
+        commands: dict[str, Callable[..., dict[str, Any]]] = {
+            each.__name__: each
+            for each in (
+                self.connect,
+                self.synced,
+                self.record,
+                self.stop,
+                self.position,
+                self.sleep,
+                self.wake,
+                self.drop,
+            )
+        }
+        self._epoll.register(sys.stdin.fileno(), select.EPOLLIN)
+        while True:
+            if not self.poll(1.0):
+                continue
+            line = sys.stdin.readline()
+            if not line:
+                return
+            command = json.loads(line)
+            try:
+                answer = commands[command.pop("do")](**command)
+            except (OSError, TimeoutError) as error:
+                answer = {"error": f"agents: {error}"}
+            print(json.dumps(answer), flush=True)
+
+    def poll(self, timeout_s: float) -> bool:
+        """Read whatever there is; True where a command waits."""
+        waiting = False
+        for handle, _ in self._epoll.poll(timeout_s, 4096):
+            agent = self._by_handle.get(handle)
+            if agent is None:
+                waiting = handle == sys.stdin.fileno()
+                continue
+            self._read(agent)
+        return waiting
+
+    def _read(self, agent: Agent) -> None:
+        stream = agent.stream
+        try:
+            data = agent.socket.recv(_READ_BYTES)
+        except OSError as error:
+            raise ConnectionError(f"an agent's connection broke: {error}") from None
+        if not data:
+            raise ConnectionError(f"the server closed an agent: {stream.refusal or 'without a word'}")
+        now_ns = time.monotonic_ns()
+        was_synced = stream.is_synced
+        stream.receive_data(data, now_ns)
+        if stream.is_synced and not was_synced:
+            agent.synced_ns = now_ns
+            self._unsynced -= 1
+        if stream.replies:
+            agent.socket.sendall(b"".join(stream.replies))
+            stream.replies.clear()
+
+    def _poll_until(self, done: Callable[[], bool], timeout_s: float, why: Callable[[], str]) -> None:
+        deadline_at = time.monotonic() + timeout_s
+        while not done():
+            self.poll(0.05)
+            if time.monotonic() > deadline_at:
+                raise TimeoutError(f"{why()} after {timeout_s:g} s")
+
+
+if __name__ == "__main__":
+    Load(int(sys.argv[1])).serve()

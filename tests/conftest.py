@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
 os.environ["TYPHA_VERIFY"] = "1"
+
+# A shell's background job starts with SIGINT ignored, and so would the commands that are interrupted here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

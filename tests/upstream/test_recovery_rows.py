@@ -74,7 +74,7 @@ async def test_410_of_a_watch_lists_again_not_older_than_head(make_rig: MakeRig,
     rig.reflector._lister_watcher.list_page = spy  # type: ignore[method-assign]
     rig.faults.expire_open()
     store.delete("v1/pods", "a/p3")
-    await rig.until(rig.equals_truth)
+    await rig.until(lambda: bool(asked) and rig.equals_truth())
     assert int(asked[0]) >= head
     assert rig.failures == {"WatchExpiredError": 1}
 

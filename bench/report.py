@@ -147,7 +147,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "processor": model,
         "memory_bytes": psutil.virtual_memory().total,
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "load_1_min": round(os.getloadavg()[0], 2),
     }
 

@@ -4,12 +4,13 @@ import pytest
 
 from tests.downstream.talk import decoded, session_of, synced_server
 from tests.kit.server import Server
+from tests.kit.truth import Body
 from typha.downstream.session import Load, NativeSession, SessionState
 from typha.downstream.settings import DownstreamSettings
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
 from typha.wire.errors import FrameTooLargeError, RefusedError
-from typha.wire.frames import FrameType, encode_frame
+from typha.wire.frames import COMPRESSED, FrameType, encode_frame
 from typha.wire.states import Mode, RefusalCode, TopicState
 
 HELLO = m.Hello("n1", "agent/1", topics=("pods",))
@@ -199,3 +200,22 @@ def test_key_request_counts_for_the_open_digest_only(server: Server) -> None:
         session.receive_data(encode_message(m.KeyRequest(0, at, buckets)), 0.0)
         counted.append(subscription.requested)
     assert counted == [None, (1, 3), tuple(range(1 << subscription.digest_bits))]
+
+
+@pytest.mark.parametrize("offered", [(), ("zstd",)])
+def test_index_is_compressed_for_those_who_take_it(server: Server, offered: tuple[str, ...]) -> None:
+    for number in range(200):
+        server.truth.write(f"web-{number}", Body(0, "n0"))
+    server.watch(200)
+    session = opened(server, m.Hello("n1", "agent/1", topics=("pods",), compression=offered))
+    (subscription,) = session.subscriptions
+    subscription.position = server.pods.head
+    session.say_digest(subscription)
+    session.receive_data(encode_message(m.KeyRequest(0, server.pods.head, None)), 0.0)
+    session.take_frames()
+    session.say_index(subscription)
+    frames = session.take_frames()
+    assert bool(frames[4] & COMPRESSED) is bool(offered)
+    (index,) = decoded(frames)
+    assert isinstance(index, m.KeyIndex)
+    assert len(index.keys) == 201

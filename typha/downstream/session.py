@@ -27,7 +27,7 @@ from typha.wire import compression
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.errors import RefusedError, RemoteProtocolError, TooManyFramesError, UnexpectedFrameError
-from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
+from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType, compress_frame
 from typha.wire.states import PROTOCOL_MAX, ZSTD, RefusalCode
 
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
@@ -277,4 +277,4 @@ class NativeSession:
         subscription.digest_at = subscription.requested = None
         subscription.is_staged = False
         for frame in native.index_frames(subscription.topic, subscription.log, at, self._catalog.salt, requested):
-            self.say(frame)
+            self.say(compress_frame(frame) if self.encoding.zstd else frame)

@@ -197,3 +197,31 @@ def test_cursor_of_another_cluster_gets_a_snapshot() -> None:
     hello = client.peer.hello
     assert isinstance(hello, m.Hello)
     assert hello.resume_cluster == "another-uid/0"
+
+
+def test_restore_proved_by_a_client_that_came_before_the_first_list() -> None:
+    """It was reset into the life that it knew, so that its handlers went back within one cluster."""
+    world, at = changed_world()
+    client = world.joined(world.b)
+    world.truth.restore(at)
+    world.restart(world.a)
+    catalog = world.a.catalog
+    catalog.cluster = "uid/0"  # a fresh process cannot know that there was another life
+    told: list[str] = []
+
+    def on_evidence(why: str) -> None:
+        told.append(why)
+        catalog.set_cluster("uid/1", world.clock.now)
+
+    world.a.fan_out._on_evidence = on_evidence
+    world.move(client, world.a)
+    assert client.modes == [Mode.RECONCILE]
+    world.a.relist()
+    world.a.settle()
+    world.deliver()
+    assert len(told) == 1
+    assert "a client has seen" in told[0]
+    assert resets(client) == ["uid/1"]
+    world.sync(world.a)
+    world.deliver()
+    assert client.replicas.cluster == "uid/1"

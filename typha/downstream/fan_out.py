@@ -39,7 +39,8 @@ _CLOCK_EVERY: Final = 16
 
 class FanOut:
     """All welcomed subscribers. ``wake`` is called when a round has something to do; ``is_eager`` says that it
-    should not wait for the pause, because somebody reads as fast as we write.
+    should not wait for the pause, because somebody reads as fast as we write. ``on_evidence`` is told when a client
+    proves that the cluster was restored.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class FanOut:
         *,
         clock: Callable[[], float],
         wake: Callable[[], None],
+        on_evidence: Callable[[str], object] = lambda why: None,
         verify: bool = False,
     ) -> None:
         self.subscribers: dict[Subscriber, None] = {}
@@ -59,6 +61,7 @@ class FanOut:
         self._settings = settings
         self._clock = clock
         self._wake = wake
+        self._on_evidence = on_evidence
         self._verify = verify
         self.is_eager = False
         self._streams: dict[tuple[Log, Encoding], Stream] = {}
@@ -169,13 +172,21 @@ class FanOut:
 
     def _tell(self, subscriber: Subscriber, subscription: Subscription, status: bytes) -> None:
         topic, session = subscription.topic, subscriber.session
+        # A consistent first list below what this client has seen: the cluster was restored.
+        is_evidence = (
+            subscription.phase is Phase.WAITING
+            and topic.has_synced
+            and subscription.seen > topic.head
+            and topic.state is not TopicState.ABSENT
+        )
+        if is_evidence:  # may start a new life here and now
+            self._on_evidence(f"a client has seen {subscription.seen} of {topic.name}, its list is at {topic.head}")
         if subscription.generation != topic.generation:
             self._leave_group(subscriber)
             subscription.reset()
             session.say_reset(subscription)
         elif subscription.phase is Phase.WAITING and topic.has_synced:
-            if subscription.seen > topic.head and topic.state is not TopicState.ABSENT:
-                # A consistent list below what this client has seen: for it, the cluster was restored.
+            if is_evidence:  # no new life for everybody (one was started lately); for this client it is one
                 subscription.reset()
                 session.say_reset(subscription)
             self._leave_group(subscriber)

@@ -82,7 +82,9 @@ class Server:
         self._prefix = f"{self._rng.getrandbits(24):06x}"
         self.is_draining = False
         self.counters = ServerCounters()
-        self.fan_out = FanOut(catalog, settings, clock=self._clock, wake=self._wake.set, verify=verify)
+        self.fan_out = FanOut(
+            catalog, settings, clock=self._clock, wake=self._wake.set, on_evidence=on_restored, verify=verify
+        )
 
     # --- life
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from tests.client.scripted import ScriptedServer, bookmark, entries, put
-from typha.wire import compression
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
 from typha.wire.errors import FrameTooLargeError, LocalProtocolError, RefusedError, RemoteProtocolError
@@ -142,7 +141,6 @@ def test_types_from_64_and_gaps_are_skipped() -> None:
     assert not server.session.is_closed
 
 
-@pytest.mark.skipif(not compression.is_available(), reason="zstd is not installed")
 def test_compressed_frames_only_where_offered() -> None:
     frame = compress_frame(encode_message(entries([put(f"k{n}", n) for n in range(200)], through=200)))
     assert frame[4] & 0x80

@@ -7,8 +7,6 @@ import pytest
 from typha.wire import compression
 from typha.wire.errors import BadPayloadError, FrameTooLargeError
 
-pytestmark = pytest.mark.skipif(not compression.is_available(), reason="zstd is not installed")
-
 
 def test_round_trip_and_empty() -> None:
     for content in (b"", b"x", b"pods" * 10_000):

@@ -74,7 +74,6 @@ def test_compressed_without_an_offer_is_an_error() -> None:
         decoder.next_frame()
 
 
-@pytest.mark.skipif(not compression.is_available(), reason="zstd is not installed")
 class TestCompressed:
     def test_round_trip(self) -> None:
         frame = encode_frame(FrameType.ENTRIES, b"pods " * 1000)

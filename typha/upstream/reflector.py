@@ -233,6 +233,7 @@ class Reflector:
         return State.WATCH
 
     async def _list_and_watch(self, ingest: Ingest, not_older_than: str) -> State:
+        asked_at = self._clock.now()
         async with self._lister_watcher.watch_list(not_older_than, self._watch_timeout_s()) as chunks:
             session = self._watch_session(chunks, ingest)
             with self._collector_pause:
@@ -240,7 +241,7 @@ class Reflector:
                 was_silent, self._list_was_silent = self._list_was_silent, True
                 list_rv = await load_initial_events(session, loading, was_silent=was_silent)
                 self._commit(loading, list_rv)
-            return await self._follow(session)
+            return await self._follow(session, asked_at)
 
     def _commit(self, loading: ListIngest, list_rv: str) -> None:
         was_synced = self._has_synced()
@@ -264,17 +265,19 @@ class Reflector:
     async def _watch(self) -> State:
         ingest = self._require_ingest()
         rv = self._positions.cursor if self._positions.is_ordered is False else str(ingest.head)
+        asked_at = self._clock.now()
         async with self._lister_watcher.watch(rv, self._watch_timeout_s()) as chunks:
             self._contact()
             self._served()
-            return await self._follow(self._watch_session(chunks, ingest))
+            return await self._follow(self._watch_session(chunks, ingest), asked_at)
 
-    async def _follow(self, session: WatchSession) -> State:
+    async def _follow(self, session: WatchSession, asked_at: float) -> State:
         self.state = State.WATCH  # of a streamed list too
-        opened_at = self._clock.now()
         self._counts["watch"] += 1
         await session.follow()
-        if self._clock.now() - opened_at < _SHORT_WATCH_S and not session.has_events:
+        # Counted from the request on: the server's own time limit starts before its answer is here.
+        short_s = min(_SHORT_WATCH_S, self._settings.watch_timeout_s[0] / 2)
+        if self._clock.now() - asked_at < short_s and not session.has_events:
             raise ConnectionLostError("watch", "the server ended the watch at once")
         return State.WATCH
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from typha.feeds import FeedsError, parse
+from typha.feeds import CustomTopic, FeedsError, parse
 from typha.upstream.resources import Resource, ResourceName
 
 TOPICS: dict[str, dict[str, Any]] = {
@@ -24,6 +24,7 @@ def test_topics_and_feeds() -> None:
     parsed = parse(TOPICS, {"inventory": ["pods", "certs"]})
     assert parsed.feeds == {"inventory": ("pods", "certs")}
     pods = parsed.topics["pods"]
+    assert isinstance(pods, CustomTopic)
     assert pods.source.resource == ResourceName("", "v1", "pods")
     assert pods.fields == ("metadata.labels", "spec.nodeName", "status.podIP", "status.phase")
     assert pods.attributes == ("node", "labels")
@@ -110,3 +111,18 @@ def test_errors_of_feeds_name_the_key(feeds: Any, key: str, reason: str) -> None
 def test_names_of_topics(name: Any) -> None:
     with pytest.raises(FeedsError, match="is not a usable name"):
         parse({name: {"resource": "v1/pods"}}, {})
+
+
+def test_built_in_topics_stand_beside_those_of_the_file() -> None:
+    built_in = parse({"pools": {"resource": "v1/pods"}}, {"calico": ["pools"]})
+    parsed = parse(TOPICS, {"both": ["pods", "pools"]}, built_in)
+    assert parsed.feeds == {"calico": ("pools",), "both": ("pods", "pools")}
+    assert list(parsed.topics) == ["pools", *TOPICS]
+    for topics, feeds, key in (
+        ({"pools": {"resource": "v1/pods"}}, {}, "topics.pools"),
+        ({}, {"calico": ["pools"]}, "feeds.calico"),
+    ):
+        with pytest.raises(FeedsError) as caught:
+            parse(topics, feeds, built_in)
+        assert caught.value.key == key
+        assert "built-in" in caught.value.reason

@@ -86,6 +86,8 @@ class App:
                 number,
                 form=spec.form,
                 attributes=spec.attributes,
+                keys_of=spec.keys.keys_of,
+                may_be_contested=spec.keys.may_be_contested,
                 tombstone_limit=config.tombstones,
                 now=self._started_at,
             )

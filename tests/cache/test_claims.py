@@ -8,7 +8,7 @@ from typha.cache.log import Item
 
 
 def settled(*wants: tuple[str, list[str]]) -> tuple[Claims, list[Settlement]]:
-    claims, last = Claims(), list[Settlement]()
+    claims, last = Claims(item), list[Settlement]()
     for name, keys in wants:
         last = claims.settle(name, items(*keys))
     return claims, last
@@ -48,7 +48,7 @@ def test_owner_follows_from_the_living_objects_alone() -> None:
     wants = [("a", ["x"]), ("b", ["x", "y"]), ("c", ["y"]), ("d", ["z", "y"])]
     ends = set()
     for order in itertools.permutations(wants):
-        claims = Claims()
+        claims = Claims(item)
         owner: dict[str, str] = {}
         for name, keys in order:
             for settlement in claims.settle(name, items(*keys)):

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cache.entries import entry, value
 from typha.cache.errors import FilterError
 from typha.cache.filters import parse_filter
+from typha.cache.log import Entry
+from typha.wire.entries import encode_put
 
 ATTRIBUTES = ("node", "namespace", "labels")
 
@@ -22,10 +25,19 @@ def test_equal_wheres_are_equal_filters() -> None:
 def test_every_part_must_match() -> None:
     wanted = parse_filter("pods", ATTRIBUTES, {"node": "n0", "namespace": "x", "labels": "a=b"})
     assert wanted is not None
-    assert wanted.matches(("n0", "x", {"a": "b"}))
-    assert not wanted.matches(("n1", "x", {"a": "b"}))
-    assert not wanted.matches(("n0", None, {"a": "b"}))
-    assert not wanted.matches(("n0", "x", None))
+    assert wanted.matches(entry("k", 1, 0, "n0", "x", {"a": "b"}))
+    assert not wanted.matches(entry("k", 1, 0, "n1", "x", {"a": "b"}))
+    assert not wanted.matches(entry("k", 1, 0, "n0", None, {"a": "b"}))
+    assert not wanted.matches(entry("k", 1, 0, "n0", "x", None))
+
+
+def test_labels_can_be_read_from_the_value() -> None:
+    """A map for each of 100,000 entries would cost as much as the values."""
+    wanted = parse_filter("pods", ATTRIBUTES, {"labels": "seven=7"})
+    assert wanted is not None
+    for number, matches in ((7, True), (8, False)):
+        held = Entry(1, "k", encode_put("k", 1, value(number)), ("n0", "x", lambda raw: {"seven": str(raw[0])}))
+        assert wanted.matches(held) is matches
 
 
 def test_one_text_is_indexed() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.cache.entries import item, listed, versions
 from typha.cache.errors import OutOfOrderError
-from typha.cache.topic import Topic
+from typha.cache.log import NO_VALUE
+from typha.cache.topic import Topic, in_items
 from typha.wire.states import TopicState
 
 
@@ -140,3 +141,28 @@ def test_check_invariants_names_the_broken_rule(topic: Topic) -> None:
     topic.log.entries["a"] = topic.log.entries.pop("a")
     with pytest.raises(AssertionError, match="not in order"):
         topic.check_invariants()
+
+
+def test_keys_in_items_go_without_a_map_of_names() -> None:
+    """A pod's key holds its node: the items name it also when there is no value, and so does a deletion."""
+    topic = Topic("endpoints", 0, form="1", keys_of=in_items)
+    loading = topic.begin_list()
+    loading.put("a", 2, [item("n0/a", 1)])
+    loading.put("b", 3, [("n0/b", NO_VALUE, ())])
+    loading.put("c", 4, [item("n0/c", 1)])
+    loading.delete("c", ["n0/c"])
+    loading.put("d", 4, [item("n0/d", 1)])
+    loading.quarantine("d", 4, "bad", ["n0/d"])
+    loading.commit(5, 0.0)
+    assert versions(topic.log) == {"n0/a": 2}
+    topic.put("b", 6, [item("n0/b", 1)], 0.0)
+    topic.put("a", 7, [("n0/a", NO_VALUE, ())], 0.0)
+    assert versions(topic.log) == {"n0/b": 6}
+    assert dict(topic.log.tombstones) == {"n0/a": 7}
+    topic.quarantine("b", 8, "bad", 0.0, ["n0/b"])
+    assert dict(topic.log.tombstones) == {"n0/a": 7, "n0/b": 8}
+    topic.put("b", 9, [item("n0/b", 1)], 0.0)
+    topic.delete("b", 10, 0.0, ["n0/b"])
+    assert topic.log.tombstones["n0/b"] == 10
+    assert list(topic.quarantined) == ["d"]
+    topic.check_invariants()

@@ -37,7 +37,7 @@ def state_in_form(form: str, state: State) -> State:
 
 
 class Server:
-    """See the module. ``form`` is that of both topics; another than "1" gives other values at the same rv."""
+    """See the module. ``form`` is that of all topics; another than "1" gives other values at the same rv."""
 
     def __init__(
         self,
@@ -64,6 +64,15 @@ class Server:
             [
                 Topic("pods", 0, form=self.form, attributes=ATTRIBUTES, tombstone_limit=self.tombstones),
                 Topic("hosts", 1, form=self.form, attributes=ATTRIBUTES, keys_of=None, tombstone_limit=self.tombstones),
+                Topic(
+                    "pools",
+                    2,
+                    form=self.form,
+                    attributes=ATTRIBUTES,
+                    keys_of=None,
+                    may_be_contested=lambda name, key: True,
+                    tombstone_limit=self.tombstones,
+                ),
             ],
             salt=bytes([ord(self.name[0]) % 256, self.starts % 256]) * 4,
         )

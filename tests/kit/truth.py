@@ -1,8 +1,9 @@
 """A naive API server: the whole state at every revision of every life, which is what the promises are checked against.
 
-Objects have names and a body; two conversions of them are topics:
+Objects have names and a body; three conversions of them are topics:
     pods   one key per object, its name; filter attributes ``node`` and ``labels``; value ``BAD`` is quarantined
     hosts  the keys that the body names (they do not follow from the object's name)
+    pools  the same, without the object's name in them: two objects can claim one key, and the lowest name wins
 """
 
 from __future__ import annotations
@@ -51,7 +52,14 @@ def convert_hosts(name: str, body: Body) -> Sequence[Item] | None:
     return [(f"{name}.{key}", msgpack.packb([body.value, body.node, key]), _attributes(body)) for key in body.keys]
 
 
-CONVERTERS = {"pods": convert_pods, "hosts": convert_hosts}
+def convert_pools(name: str, body: Body) -> Sequence[Item] | None:
+    """One item per key of the body; whoever names a key claims it."""
+    if body.value == BAD:
+        return None
+    return [(key, msgpack.packb([name, body.value, body.node, key]), _attributes(body)) for key in body.keys]
+
+
+CONVERTERS = {"pods": convert_pods, "hosts": convert_hosts, "pools": convert_pools}
 
 
 def _attributes(body: Body) -> tuple[str, Mapping[str, str]]:
@@ -96,13 +104,17 @@ class Life:
         memo_key = topic, rv, frozenset(where.items())
         held = self._memo.get(memo_key)
         if held is None:
-            held = self._memo[memo_key] = {
-                item[0]: item[1]
-                for name, (_, body) in self.states[rv].items()
-                for item in CONVERTERS[topic](name, body) or ()
-                if wants(where, item)
-            }
+            held = self._memo[memo_key] = {item[0]: item[1] for item in self._settled(topic, rv) if wants(where, item)}
         return held
+
+    def _settled(self, topic: str, rv: int) -> Sequence[Item]:
+        """All items at ``rv``; of two objects that claim one key, the lower name has all its items, the other none."""
+        settled: dict[str, Item] = {}
+        for name, (_, body) in sorted(self.states[rv].items()):
+            items = CONVERTERS[topic](name, body) or ()
+            if not any(item[0] in settled for item in items):
+                settled.update((item[0], item) for item in items)
+        return list(settled.values())
 
     def last_change(self, topic: str, key: str, rv: int) -> int:
         """The newest rv up to ``rv`` at which the key's value changed, came or went; 0 for never."""

@@ -20,7 +20,7 @@ NAMES = st.sampled_from(["p1", "p2", "p3", "p4"])
 NODES = st.sampled_from(["n0", "n1"])
 WHERES: list[Where] = [{}, {"node": "n0"}, {"labels": "v=1"}, {"node": "n1", "labels": "v!=1"}]
 SERVERS = st.integers(0, 2)
-CLIENTS = st.integers(0, 4)
+CLIENTS = st.integers(0, 6)
 RARELY = st.integers(0, 3)
 
 
@@ -54,6 +54,8 @@ class Histories(RuleBasedStateMachine):
             (("hosts", "pods"), {}),
             (("pods",), WHERES[2]),
             (("pods", "hosts"), WHERES[3]),
+            (("pools",), {}),
+            (("pools", "pods"), WHERES[1]),
         ):
             for copy in self.world.client(*topics, where=where).copies.values():
                 copy.promises = self.promises

@@ -195,19 +195,37 @@ def test_key_claimed_by_two_living_objects_is_settled_by_name_and_told() -> None
         topic.check_invariants()
 
 
-def test_key_that_two_objects_can_claim_needs_a_topic_without_cursors() -> None:
-    """The heir's value came @4; a replica that starts later finds it at its object's own rv, below a cursor of 3."""
-    watched = Topic("pools", 0, form="1", keys_of=None, resumable=False)
+def contested() -> Topic:
+    return Topic("pools", 0, form="1", keys_of=None, may_be_contested=lambda name, key: True)
+
+
+def test_key_that_two_objects_can_claim_takes_the_lists_rv() -> None:
+    """The heir's value came @4; a later replica finds its object @3, below a cursor of 3 that saw another."""
+    watched, fresh = contested(), contested()
     watched.begin_list().commit(1, 0.0)
     watched.put("a", 2, pools(cidr="a"), 0.0)
     watched.put("b", 3, pools(cidr="b"), 0.0)
     watched.delete("a", 4, 0.0)
-    fresh = Topic("pools", 0, form="1", keys_of=None, resumable=False)
     loading = fresh.begin_list()
     loading.put("b", 3, pools(cidr="b"))
-    loading.commit(4, 0.0)
-    assert (watched.log.entries["cidr"].rv, fresh.log.entries["cidr"].rv) == (4, 3)
-    assert not any(topic.resumable(cursor) for topic in (watched, fresh) for cursor in range(6))
+    loading.commit(6, 0.0)
+    assert (watched.log.entries["cidr"].rv, fresh.log.entries["cidr"].rv) == (4, 6)
+    assert watched.resumable(3)
+    assert fresh.resumable(6)
+    assert fresh.statistics().restamped == 0
+
+
+def test_key_that_changed_hands_twice_between_two_lists_moves_to_the_list() -> None:
+    """b's key went to a and came back, both unseen: equal bytes, and yet a reader elsewhere may have seen a's."""
+    topic = contested()
+    for at in (5, 9):
+        loading = topic.begin_list()
+        loading.put("b", 3, pools(cidr="b"))
+        loading.commit(at, 0.0)
+        assert topic.log.entries["cidr"].rv == at
+    topic.put("b", 10, pools(cidr="B"), 0.0)
+    assert topic.log.entries["cidr"].rv == 10
+    topic.check_invariants()
 
 
 def test_deleted_object_that_never_converted() -> None:

@@ -32,7 +32,7 @@ from typha.upstream.errors import (
     TlsFailedError,
     UnauthorizedError,
 )
-from typha.upstream.resources import Resource, parse_resource_name
+from typha.upstream.resources import Resource, ResourceName, parse_resource_name
 from typha.upstream.settings import Settings
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -77,6 +77,18 @@ async def test_discovery(session: ApiSession, store: Store, name: str, expected:
 async def test_discovery_of_what_is_not_there(session: ApiSession, name: str) -> None:
     with pytest.raises(ResourceNotFoundError, match="serves no"):
         await discover(session, parse_resource_name(name), TIMEOUT)
+
+
+async def test_a_resource_that_another_group_serves(session: ApiSession, store: Store) -> None:
+    """Calico's resources: the older group where it is served, the native one where only that is."""
+    natively = ResourceName("native.example.com", "v3", "pools")
+    name = ResourceName("crd.example.com", "v1", "pools", natively)
+    with pytest.raises(ResourceNotFoundError, match=r"crd\.example\.com.*native\.example\.com"):
+        await discover(session, name, TIMEOUT)
+    store.register(Served("native.example.com", "v3", "pools", "Pool", namespaced=False))
+    assert (await discover(session, name, TIMEOUT)).group == "native.example.com"
+    store.register(Served("crd.example.com", "v1", "pools", "Pool", namespaced=False))
+    assert (await discover(session, name, TIMEOUT)).group == "crd.example.com"
 
 
 async def test_discovery_that_fails(session: ApiSession, server: SimulationServer) -> None:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from typha.cache.errors import OutOfOrderError, RestoredError
-from typha.cache.topic import Topic
+from typha.cache.topic import Topic, in_items
+from typha.convert.converter import NO_VALUE, ConversionError, Converted
 from typha.convert.passthrough import Passthrough
 from typha.upstream.ingest import Ingest, Route
 from typha.upstream.positions import Positions
@@ -43,6 +44,50 @@ def test_list_then_events() -> None:
     assert (list(topic.log.entries), topic.head) == (["cluster-wide", "a/x"], 12)
     with pytest.raises(OutOfOrderError):
         ingest.apply(Event("ADDED", raw("z", 11)), 1.0)
+
+
+class Placed:
+    """Keys hold what cannot change in an object's life (`spec.place`); `spec.bad` does not convert."""
+
+    form = "1"
+    attributes = ()
+    standing = (Converted("always", b"\xc3"),)
+
+    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
+        spec = msgspec.json.decode(raw).get("spec", {})
+        key = f"{spec.get('place')}/{object_name}"
+        if "bad" in spec:
+            raise ConversionError("is bad", [key])
+        return [Converted(key, b"\x01" if spec.get("ready") else NO_VALUE)]
+
+
+def placed() -> tuple[Ingest, Topic]:
+    topic = Topic("placed", 0, form="1", keys_of=in_items)
+    return Ingest([Route(Placed(), topic)], Positions()), topic
+
+
+def test_keys_in_items_and_standing_entries() -> None:
+    ingest, topic = placed()
+    loading = ingest.begin_list()
+    for name, spec in (("x", {"ready": 1}), ("y", {}), ("z", {"ready": 1}), ("bad", {"bad": 1})):
+        loading.put(raw(name, 3, spec={"place": "p", **spec}))
+    loading.delete(raw("z", 4, spec={"place": "p"}))
+    loading.commit(7, 0.0)
+    assert {key: entry.rv for key, entry in topic.log.entries.items()} == {"always": 1, "p/a/x": 3}
+    ingest.apply(Event("MODIFIED", raw("y", 8, spec={"place": "p", "ready": 1})), 1.0)
+    ingest.apply(Event("MODIFIED", raw("x", 9, spec={"place": "p", "bad": 1})), 1.0)
+    ingest.apply(Event("DELETED", raw("y", 10, spec={"place": "p", "ready": 1})), 1.0)
+    assert dict(topic.log.tombstones) == {"p/a/x": 9, "p/a/y": 10}
+    assert set(topic.quarantined) == {"a/bad", "a/x"}
+    ingest.apply(Event("DELETED", raw("bad", 11, spec={"place": "p", "bad": 1})), 1.0)
+    assert set(topic.quarantined) == {"a/x"}
+
+
+def test_standing_entries_stay_over_a_relist() -> None:
+    ingest, topic = placed()
+    for at in (7, 9):
+        ingest.begin_list().commit(at, 0.0)
+        assert {key: entry.rv for key, entry in topic.log.entries.items()} == {"always": 1}
 
 
 def test_bad_object_is_quarantined_and_comes_back() -> None:

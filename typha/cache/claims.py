@@ -5,15 +5,15 @@ Invariants
    function of the API server's state alone, so that every replica decides alike.
 2. A loser has no key at all (it is quarantined as a whole); it is settled anew when a key that it wants is free.
 
-A topic whose objects *can* claim one key is made with ``resumable=False``: a replica that starts after the owner went
-cannot know at which rv the key changed hands, so an older cursor would never get the heir's value.
+A replica that starts after the owner went cannot know at which rv the key changed hands. So an object whose keys others
+could claim too takes the list's rv in every list (``Topic.may_be_contested``): no older cursor misses the heir.
 
-Topics of this kind are few and small (pools, nodes, blocks), so every object's items are kept.
+Owners' values are not kept here: the topic's log has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from typha.cache.log import Item
@@ -29,23 +29,29 @@ class Settlement(NamedTuple):
 
 
 class Claims:
-    """All objects of a topic, their items, and who owns which key."""
+    """All objects of a topic and who owns which key. ``held`` gives the item of a key that the topic holds."""
 
-    __slots__ = ("_losers", "_owned", "_owner")
+    __slots__ = ("_fresh", "_held", "_losers", "_owned", "_owner")
 
-    def __init__(self) -> None:
-        self._owned: dict[str, tuple[Item, ...]] = {}
+    def __init__(self, held: Callable[[str], Item]) -> None:
+        self._held = held
+        self._owned: dict[str, tuple[str, ...]] = {}
         self._losers: dict[str, tuple[Item, ...]] = {}
         self._owner: dict[str, str] = {}
+        self._fresh: dict[str, tuple[Item, ...]] = {}
 
     def settle(self, name: str, items: Sequence[Item]) -> list[Settlement]:
-        """The object now wants exactly these items (none: it is gone or has no value); what follows for whom."""
+        """The object now wants exactly these items (none: it is gone or has no value); what follows for whom.
+
+        The topic applies what comes of it before the next call.
+        """
         before = self._release(name)
         self._losers.pop(name, None)
         settlements: list[Settlement] = []
         self._claim(name, tuple(items), before, settlements)
-        while (candidate := self._next_candidate()) is not None:
+        while self._losers and (candidate := self._next_candidate()) is not None:
             self._claim(candidate, self._losers.pop(candidate), (), settlements)
+        self._fresh.clear()
         return settlements
 
     def _claim(self, name: str, items: tuple[Item, ...], before: Sequence[str], settlements: list[Settlement]) -> None:
@@ -57,20 +63,21 @@ class Claims:
             settlements.append(Settlement(name, (), before, f"its key {key} belongs to {owner}"))
             return
         for owner in sorted(set(rivals.values())):
-            lost_items = self._owned[owner]
+            lost_items = self._fresh.get(owner) or tuple(self._held(key) for key in self._owned[owner])
             lost = self._release(owner)
             self._losers[owner] = lost_items
             key = next(key for key, rival in rivals.items() if rival == owner)
             settlements.append(Settlement(owner, (), lost, f"its key {key} belongs to {name}"))
         if items:
-            self._owned[name] = items
-            for key, _, _ in items:
+            self._fresh[name] = items
+            self._owned[name] = tuple(key for key, _, _ in items)
+            for key in self._owned[name]:
                 self._owner[key] = name
         kept = {key for key, _, _ in items}
         settlements.append(Settlement(name, items, [key for key in before if key not in kept], None))
 
     def _release(self, name: str) -> tuple[str, ...]:
-        keys = tuple(key for key, _, _ in self._owned.pop(name, ()))
+        keys = self._owned.pop(name, ())
         for key in keys:
             del self._owner[key]
         return keys

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from typha.cache.errors import FilterError
-from typha.cache.log import Attribute
+from typha.cache.log import Entry
 from typha.cache.selector import Requirement, parse_selector
 
 LABELS: Final = "labels"
@@ -27,13 +27,16 @@ class Filter(NamedTuple):
         """(place, value) where this is one text to equal: such filters have an index of their own."""
         return self.texts[0] if len(self.texts) == 1 and not self.selectors else None
 
-    def matches(self, attributes: tuple[Attribute, ...]) -> bool:
-        """Whether an entry with those attributes is in the filter."""
+    def matches(self, entry: Entry) -> bool:
+        """Whether the entry is in the filter."""
+        attributes = entry.attributes
         for place, wanted in self.texts:
             if attributes[place] != wanted:
                 return False
         for place, requirements in self.selectors:
             labels = attributes[place]
+            if callable(labels):
+                labels = labels(entry.value)
             held: Mapping[str, str] = labels if isinstance(labels, Mapping) else {}
             if not all(requirement.matches(held) for requirement in requirements):
                 return False

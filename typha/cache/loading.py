@@ -6,7 +6,8 @@ Rules (H is the head before, L the list's rv), each from a history that broke th
 3. A key that the list lacks gets a tombstone at L. What was born and deleted between H and L is unknown: the
    topic keeps the gap (H, L). After a first list the horizon is L.
 4. A list below the head, or an object below the rv seen for it, proves that etcd went back.
-5. Nothing of the topic changes before ``commit``; a list that failed is dropped without a trace.
+5. An object whose keys others could claim too takes L, whatever its bytes: a key may have changed hands, unseen.
+6. Nothing of the topic changes before ``commit``; a list that failed is dropped without a trace.
 
 What equals the held bytes is not kept a second time: memory does not hold a list twice.
 """
@@ -31,7 +32,7 @@ _AT_LIST_RV = -1
 class Loading:
     """Made by ``Topic.begin_list``."""
 
-    __slots__ = ("_changed", "_claimed", "_generation", "_head", "_quarantined", "_seen", "_topic")
+    __slots__ = ("_changed", "_claimed", "_generation", "_head", "_late", "_quarantined", "_seen", "_topic")
 
     def __init__(self, topic: Topic) -> None:
         self._topic = topic
@@ -41,36 +42,47 @@ class Loading:
         self._changed: dict[str, Entry] = {}
         self._claimed: dict[str, tuple[int, Sequence[Item]]] = {}
         self._quarantined: dict[str, tuple[int, str]] = {}
+        self._late: set[str] = set()
 
     def put(self, name: str, rv: int, items: Sequence[Item]) -> None:
         """The object's items at ``rv``; again for the same object (WatchList): the newest counts."""
         self.delete(name)
         if self._topic.claims is not None:
-            self._claimed[name] = (rv, items)
+            self._claimed[name] = (rv, [item for item in items if item[1]])
             return
         for item in items:
-            self._take(rv, item)
+            if item[1]:
+                self._take(name, rv, item)
+            else:
+                self._drop(item[0])
 
-    def quarantine(self, name: str, rv: int, reason: str) -> None:
-        """The object has no value."""
-        self.delete(name)
+    def quarantine(self, name: str, rv: int, reason: str, keys: Sequence[str] = ()) -> None:
+        """The object has no value. ``keys``: those in items."""
+        self.delete(name, keys)
         self._quarantined[name] = (rv, reason)
 
-    def delete(self, name: str) -> None:
-        """The object went while the list was being sent (WatchList)."""
+    def delete(self, name: str, keys: Sequence[str] = ()) -> None:
+        """The object went while the list was being sent (WatchList). ``keys``: those in items."""
         self._quarantined.pop(name, None)
         if self._topic.claims is not None:
             self._claimed.pop(name, None)
             return
-        for key in self._topic.keys_of_name(name):
-            if key in self._seen:
-                self._seen.discard(key)
-                self._changed.pop(key, None)
+        for key in (*self._topic.keys_of_name(name), *keys):
+            self._drop(key)
 
-    def _take(self, rv: int, item: Item) -> None:
+    def _drop(self, key: str) -> None:
+        if key in self._seen:
+            self._seen.discard(key)
+            self._changed.pop(key, None)
+            self._late.discard(key)
+
+    def _take(self, name: str, rv: int, item: Item) -> None:
         key, value, attributes = item
         topic = self._topic
         self._seen.add(key)
+        if topic.claims is not None and topic.may_be_contested(name, key):
+            self._changed[key] = Entry(_AT_LIST_RV, key, value, attributes)
+            return
         held = topic.log.entries.get(key)
         if held is not None and rv < held.rv and key not in topic.restamped:
             raise RestoredError(topic.name, f"resourceVersion of {key}:", rv, held.rv)
@@ -78,6 +90,7 @@ class Loading:
             self._changed[key] = Entry(rv, key, encode_put(key, rv, value), attributes)
         elif held is None or not held.holds(value, attributes):
             self._changed[key] = Entry(_AT_LIST_RV, key, value, attributes)
+            self._late.add(key)
 
     def _settle_claims(self) -> None:
         """Claims are decided over the whole list, lowest name first, whatever the order of pages."""
@@ -91,7 +104,7 @@ class Loading:
                 if settlement.reason is not None:
                     self._quarantined[settlement.name] = (rv, settlement.reason)
                 for item in settlement.gives:
-                    self._take(rv, item)
+                    self._take(settlement.name, rv, item)
 
     def commit(self, list_rv: int, now: float) -> None:
         """Apply the list as the state at ``list_rv``. Raises RestoredError, OutOfOrderError (the topic started anew
@@ -116,7 +129,7 @@ class Loading:
             topic.load(entries)
             topic.history.clear(list_rv)
         topic.restamped.update(entry.key for entry in restamped)
-        topic.restamped_total += len(restamped)
+        topic.restamped_total += len(self._late)
         topic.finish_list(list_rv, now, self._quarantined)
 
     def _apply(self, entries: list[Entry], list_rv: int) -> None:

@@ -13,19 +13,22 @@ the ring does), a plain dict for tombstones (popping its front again and again t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
 from typha.cache.digest_table import DigestTable
 from typha.wire.entries import value_offset
 
-Attribute = str | Mapping[str, str] | None
-"""Value of a filter attribute: text, or labels, or None where the object lacks it."""
+Attribute = str | Mapping[str, str] | Callable[[bytes], Mapping[str, str]] | None
+"""Value of a filter attribute: text, or labels (or how to read them from the value), or None where there is none."""
 
 Item = tuple[str, bytes, tuple[Attribute, ...]]
-"""What a converter gives for one key: key, msgpack of the value, attributes in the topic's order."""
+"""What a converter gives for one key: key, msgpack of the value (or NO_VALUE), attributes in the topic's order."""
+
+NO_VALUE: Final = b""
+"""The object could have this key, and does not have it now."""
 
 
 class Entry(msgspec.Struct, gc=False, frozen=True):
@@ -39,6 +42,11 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
     key: str
     put: bytes
     attributes: tuple[Attribute, ...]
+
+    @property
+    def value(self) -> bytes:
+        """msgpack of the value alone."""
+        return self.put[value_offset(self.key) :]
 
     def holds(self, value: bytes, attributes: tuple[Attribute, ...]) -> bool:
         """Whether this entry already has that value and those attributes."""

@@ -21,7 +21,7 @@ from typha.cache.errors import OutOfOrderError
 from typha.cache.filters import Filter, parse_filter
 from typha.cache.history import History
 from typha.cache.loading import Loading
-from typha.cache.log import Entry, Item, Log
+from typha.cache.log import NO_VALUE, Entry, Item, Log
 from typha.cache.views import Burial, Views
 from typha.wire.entries import encode_put
 from typha.wire.messages import Where
@@ -61,13 +61,32 @@ class TopicStatistics(NamedTuple):
     quarantined: dict[str, Quarantined]
 
 
+def without_values(keys: Sequence[str]) -> Sequence[Item]:
+    """Items of an object that has none of these keys."""
+    return [(key, NO_VALUE, ()) for key in keys]
+
+
 def own_name(name: str) -> Sequence[str]:
     """The key rule of passthrough topics: the object's name is its one key."""
     return (name,)
 
 
+def in_items(name: str) -> Sequence[str]:
+    """The key rule where keys follow from the name and from what cannot change in an object's life (a pod's node).
+
+    The items then name every key that the object could have, with NO_VALUE for those that it does not have; so do the
+    items of a deletion. A map of names would cost 100 B a pod.
+    """
+    return ()
+
+
 class Topic:
-    """See the module. ``listener`` is called after each change of entries, head or state."""
+    """See the module. ``listener`` is called after each change of entries, head or state.
+
+    ``keys_of``: every key that an object of that name can have (``own_name``, ``in_items`` or another rule); None where
+    keys do not follow from the name, then the topic keeps who claims what. ``may_be_contested(name, key)``: whether
+    another object could claim that key too.
+    """
 
     def __init__(
         self,
@@ -76,8 +95,8 @@ class Topic:
         *,
         form: str,
         attributes: tuple[str, ...] = (),
-        resumable: bool = True,
         keys_of: Callable[[str], Sequence[str]] | None = own_name,
+        may_be_contested: Callable[[str, str], bool] = lambda name, key: False,
         tombstone_limit: int = TOMBSTONE_LIMIT,
         now: float = 0.0,
     ) -> None:
@@ -85,7 +104,7 @@ class Topic:
         self.id = topic_id
         self.form = form
         self.attributes = attributes
-        self.is_ordered = resumable
+        self.is_ordered = True
         self.log = Log()
         self.views = Views(attributes)
         self.history = History(tombstone_limit)
@@ -103,7 +122,9 @@ class Topic:
         self.digest_salt: bytes | None = None
         self.restamped: set[str] = set()
         self.keys_of_name = keys_of or own_name
-        self.claims = Claims() if keys_of is None else None
+        self.claims = Claims(self._held) if keys_of is None else None
+        self.may_be_contested = may_be_contested
+        self.has_keys_in_items = keys_of is in_items
 
     # --- one watch, in rv order
 
@@ -114,16 +135,19 @@ class Topic:
         self._replace(name, rv, items)
         self._moved(rv, now)
 
-    def quarantine(self, name: str, rv: int, reason: str, now: float) -> None:
-        """The object has no value from ``rv`` on: its keys go, as if it had gone. Raises OutOfOrderError."""
+    def quarantine(self, name: str, rv: int, reason: str, now: float, keys: Sequence[str] = ()) -> None:
+        """The object has no value from ``rv`` on: its keys (``keys``: those in items) go, as if it had gone.
+
+        Raises OutOfOrderError.
+        """
         self._check_order(rv)
-        self._replace(name, rv, ())
+        self._replace(name, rv, without_values(keys))
         self.quarantined[name] = Quarantined(rv, reason)
         self._moved(rv, now)
 
-    def delete(self, name: str, rv: int, now: float) -> None:
-        """The object went at ``rv``. Raises OutOfOrderError."""
-        self.put(name, rv, (), now)
+    def delete(self, name: str, rv: int, now: float, keys: Sequence[str] = ()) -> None:
+        """The object went at ``rv``, and with it its keys (``keys``: those in items). Raises OutOfOrderError."""
+        self.put(name, rv, without_values(keys), now)
 
     def advance(self, rv: int, now: float) -> None:
         """A bookmark: nothing else happened up to ``rv``. One below the head says nothing new."""
@@ -195,10 +219,17 @@ class Topic:
 
     def settle(self, name: str, items: Sequence[Item]) -> list[Settlement]:
         """Who gives and who loses which keys when the object has exactly these items."""
+        gives = [item for item in items if item[1]]
         if self.claims is not None:
-            return self.claims.settle(name, items)
-        kept = {item[0] for item in items}
-        return [Settlement(name, items, [key for key in self.keys_of_name(name) if key not in kept], None)]
+            return self.claims.settle(name, gives)
+        loses = [item[0] for item in items if not item[1]]
+        kept = {item[0] for item in gives}
+        loses += [key for key in self.keys_of_name(name) if key not in kept]
+        return [Settlement(name, gives, loses, None)]
+
+    def _held(self, key: str) -> Item:
+        entry = self.log.entries[key]
+        return key, entry.value, entry.attributes
 
     def _replace(self, name: str, rv: int, items: Sequence[Item]) -> None:
         settlements = self.settle(name, items)
@@ -216,9 +247,11 @@ class Topic:
                     self.apply(Entry(rv, key, encode_put(key, rv, value), attributes))
             if settlement.name != name and settlement.gives:
                 self.quarantined.pop(settlement.name, None)
-                self.restamped.update(item[0] for item in settlement.gives)
-                # A fresh replica would place this key at its object's own, older rv: cursors no longer suffice.
-                self.is_ordered = False
+                keys = [item[0] for item in settlement.gives]
+                self.restamped.update(keys)
+                if not all(self.may_be_contested(settlement.name, key) for key in keys):
+                    # A fresh replica would place it at its object's own, older rv: cursors no longer suffice.
+                    self.is_ordered = False
 
     def apply(self, entry: Entry) -> None:
         """Put one entry at the end of the log and of its views."""
@@ -274,7 +307,7 @@ class Topic:
             if max((*rvs[-1:], *deaths[-1:]), default=0) > self.head:
                 raise AssertionError(f"topic {self.name}: a change above the head {self.head}")
         for wanted, log in self.views.logs():
-            matching = {key for key, entry in self.log.entries.items() if wanted.matches(entry.attributes)}
+            matching = {key for key, entry in self.log.entries.items() if wanted.matches(entry)}
             if log.entries.keys() != matching:
                 raise AssertionError(f"topic {self.name}: view {wanted} holds other keys than match")
 

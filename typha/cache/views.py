@@ -71,7 +71,7 @@ class Views:
                     log = index[new] = Log()
                 log.put(entry)
         for wanted, view in self._on_demand.items():
-            if wanted.matches(entry.attributes):
+            if wanted.matches(entry):
                 view.log.put(entry)
             elif view.log.delete(entry.key, entry.rv):
                 yield Burial(entry.rv, view.log, entry.key)
@@ -98,7 +98,7 @@ class Views:
             for value, members in sorted_in.items():
                 index.setdefault(value, Log()).load(members)
         for wanted, view in list(self._on_demand.items()):
-            view.log.load([entry for entry in entries if wanted.matches(entry.attributes)])
+            view.log.load([entry for entry in entries if wanted.matches(entry)])
 
     def clear(self) -> None:
         """Forget everything but the logs that somebody reads."""
@@ -127,7 +127,7 @@ class Views:
         if view is None:
             self._make_room()
             view = View(Log(), head)
-            view.log.load([entry for entry in log.entries.values() if wanted.matches(entry.attributes)])
+            view.log.load([entry for entry in log.entries.values() if wanted.matches(entry)])
             self._on_demand[wanted] = view
         return view
 

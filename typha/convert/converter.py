@@ -16,28 +16,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["Attribute", "ConversionError", "Converted", "Converter", "form_of"]
+__all__ = ["NO_VALUE", "Attribute", "ConversionError", "Converted", "Converter", "form_of"]
 
-# A text, a map of labels, or None where the object has no such field.
-Attribute = str | Mapping[str, str] | None
+# A text, a map of labels, None where the object has no such field, or how to read labels from the value when a filter
+# asks (a map for each of 100,000 entries would cost as much as the values).
+Attribute = str | Mapping[str, str] | Callable[[bytes], Mapping[str, str]] | None
+
+NO_VALUE: Final = b""
+"""The value of a key that the object could have and does not have now."""
 
 
 class Converted(NamedTuple):
-    """One entry: `value` is msgpack, `attributes` stand in the order of `Converter.attributes`."""
+    """One entry: `value` is msgpack (or NO_VALUE), `attributes` stand in the order of `Converter.attributes`."""
 
     key: str
     value: bytes
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[Attribute, ...] = ()
 
 
 class ConversionError(Exception):
-    """This object cannot be converted; `reason` is for the status page and names the field, never its content."""
+    """This object cannot be converted; `reason` is for the status page and names the field, never its content.
 
-    def __init__(self, reason: str) -> None:
+    `keys` are those that the object could have, where they follow from the object and not from its name.
+    """
+
+    def __init__(self, reason: str, keys: Sequence[str] = ()) -> None:
         self.reason = reason
+        self.keys = tuple(keys)
         super().__init__(reason)
 
 
@@ -52,11 +60,15 @@ class Converter(Protocol):
     def attributes(self) -> tuple[str, ...]:
         """Names of the declared filter attributes."""
 
-    def keys_of(self, object_name: str) -> Sequence[str]:
-        """Every key that the object of this name (`namespace/name` or `name`) can have."""
+    @property
+    def standing(self) -> Sequence[Converted]:
+        """Entries that are always there and come from no object."""
 
     def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """The entries of one object given as JSON; none where the topic leaves it out. Raises ConversionError."""
+        """The entries of the object `namespace/name` (or `name`) given as JSON; none where the topic leaves it out.
+
+        Raises ConversionError.
+        """
 
 
 def form_of(**settings: Any) -> str:

@@ -46,6 +46,7 @@ class Passthrough:
         selection: Mapping[str, Any] | None = None,
     ) -> None:
         filters = dict(filters or {})
+        self.standing: Sequence[Converted] = ()
         self.attributes = tuple(filters)
         self.form = form_of_passthrough(api_version, fields, filters, selection)
         self._constants = {"apiVersion": api_version, "kind": kind}
@@ -54,10 +55,6 @@ class Passthrough:
             self._value = Projection(fields, self._constants).convert
         self._filters = Projection(filters.values())
         self._accessors = tuple((name, self._filters.accessor(path)) for name, path in filters.items())
-
-    def keys_of(self, object_name: str) -> Sequence[str]:
-        """The object's name is its only key."""
-        return (object_name,)
 
     def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
         """One entry. Raises ConversionError where a field has another type than its path needs."""

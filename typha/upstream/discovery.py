@@ -47,6 +47,18 @@ class _CoreVersions(msgspec.Struct):
 
 async def discover(session: ApiSession, name: ResourceName, timeout: aiohttp.ClientTimeout) -> Resource:
     """Raises ResourceNotFoundError where there is no such resource, another RequestError where that is not known."""
+    try:
+        return await _discover(session, name, timeout)
+    except ResourceNotFoundError as error:
+        if name.otherwise is None:
+            raise
+        try:
+            return await discover(session, name.otherwise, timeout)
+        except ResourceNotFoundError as other:
+            raise ResourceNotFoundError("discovery", f"{error.message}; {other.message}", code=404) from None
+
+
+async def _discover(session: ApiSession, name: ResourceName, timeout: aiohttp.ClientTimeout) -> Resource:
     root = f"/apis/{name.group}" if name.group else "/api"
     versions = [name.version] if name.version else await _versions(session, root, name, timeout)
     for version in versions:

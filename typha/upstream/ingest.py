@@ -26,6 +26,11 @@ from typha.upstream.watch_stream import Event
 __all__ = ["Ingest", "ListIngest", "Route"]
 
 
+# Standing entries come from no object and are as old as the cluster.
+_NOBODY: Final = ""
+_STANDING_RV: Final = 1
+
+
 class Route(NamedTuple):
     """What a reflector brings goes through `converter` into `topic`."""
 
@@ -62,7 +67,7 @@ class Ingest:
 
     def begin_list(self) -> ListIngest:
         """Collect a list; nothing changes before its `commit`."""
-        return ListIngest(self, [(route.converter, route.topic.begin_list()) for route in self.routes])
+        return ListIngest(self, [(*route, route.topic.begin_list()) for route in self.routes])
 
     def apply(self, event: Event, now: float) -> None:
         """One event of a watch. Raises OutOfOrderError."""
@@ -72,11 +77,11 @@ class Ingest:
         name, rv, text = named
         for converter, topic in self.routes:
             if event.is_delete:
-                topic.delete(name, rv, now)
+                topic.delete(name, rv, now, keys_in_items(converter, topic, name, event.object))
                 continue
             items = convert(converter, name, event.object)
             if isinstance(items, ConversionError):
-                topic.quarantine(name, rv, items.reason, now)
+                topic.quarantine(name, rv, items.reason, now, items.keys)
             else:
                 topic.put(name, rv, items, now)
         self._positions.reached(text)
@@ -104,7 +109,7 @@ class Ingest:
 class ListIngest:
     """One list on its way into all topics."""
 
-    def __init__(self, ingest: Ingest, loadings: Sequence[tuple[Converter, Loading]]) -> None:
+    def __init__(self, ingest: Ingest, loadings: Sequence[tuple[Converter, Topic, Loading]]) -> None:
         self._ingest = ingest
         self._loadings = loadings
         self.objects = 0
@@ -116,10 +121,10 @@ class ListIngest:
             return
         name, rv, _ = named
         self.objects += 1
-        for converter, loading in self._loadings:
+        for converter, _, loading in self._loadings:
             items = convert(converter, name, raw)
             if isinstance(items, ConversionError):
-                loading.quarantine(name, rv, items.reason)
+                loading.quarantine(name, rv, items.reason, items.keys)
             else:
                 loading.put(name, rv, items)
 
@@ -127,13 +132,23 @@ class ListIngest:
         """An object went while the list was streamed."""
         named = self._ingest.identify(raw)
         if named is not None:
-            for _, loading in self._loadings:
-                loading.delete(named[0])
+            for converter, topic, loading in self._loadings:
+                loading.delete(named[0], keys_in_items(converter, topic, named[0], raw))
 
     def commit(self, list_rv: int, now: float) -> None:
         """The list is complete at `list_rv`. Raises RestoredError."""
-        for _, loading in self._loadings:
+        for converter, _, loading in self._loadings:
+            if converter.standing:
+                loading.put(_NOBODY, _STANDING_RV, converter.standing)
             loading.commit(list_rv, now)
+
+
+def keys_in_items(converter: Converter, topic: Topic, name: str, raw: msgspec.Raw) -> Sequence[str]:
+    """The keys that the object could have, where only its items say so."""
+    if not topic.has_keys_in_items:
+        return ()
+    items = convert(converter, name, raw)
+    return items.keys if isinstance(items, ConversionError) else [item.key for item in items]
 
 
 def convert(converter: Converter, name: str, raw: msgspec.Raw) -> Sequence[Converted] | ConversionError:

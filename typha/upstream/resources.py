@@ -24,11 +24,15 @@ _PLURAL: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class ResourceName:
-    """`[group/][version/]plural`; group "" is the core group, version None is left to discovery."""
+    """`[group/][version/]plural`; group "" is the core group, version None is left to discovery.
+
+    `otherwise`: the name under which servers serve the same resource that do not serve it under this one.
+    """
 
     group: str
     version: str | None
     plural: str
+    otherwise: ResourceName | None = None
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.group, self.version, self.plural) if part)

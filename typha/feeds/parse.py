@@ -1,14 +1,10 @@
-"""Topics and feeds as the operator names them, checked, and which watches they need.
+"""Topics and feeds as the operator names them in the configuration file, checked.
 
-Place: `config` hands over the two maps of the configuration file (`parse`), `app` makes a topic of each `TopicSpec` and
-a reflector of each `Source` in `Feeds.sources`; discovery's answer goes back through `TopicSpec.make_converter`.
+Place: `config` hands over the two maps of the file; what comes out is `Feeds`, the built-in ones among them.
 
 Invariants
 1. What can be wrong without asking the API server is wrong here, with the key, the value and what is allowed.
-2. Topics of equal source share one reflector. Namespaces and selectors make sources differ: one watch orders one topic.
-3. What decides a topic's contents is in its `form`: another setting, another form.
-
-Road not taken: feeds with rules of their own. A feed is a list of topics; an agent may also name topics itself.
+2. A name is one topic: the file cannot declare one that is built in and served.
 """
 
 from __future__ import annotations
@@ -16,15 +12,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from typha.convert.converter import Converter
 from typha.convert.field_paths import FieldPathError, parse_path
-from typha.convert.passthrough import Passthrough, form_of_passthrough
-from typha.upstream.resources import Resource, ResourceName, Source, parse_resource_name
+from typha.convert.passthrough import Passthrough
+from typha.feeds.topics import CustomTopic, Feeds, TopicSpec
+from typha.upstream.resources import ResourceName, Source, parse_resource_name
 
-__all__ = ["Feeds", "FeedsError", "TopicSpec", "parse"]
+__all__ = ["FeedsError", "parse"]
+
+_NOTHING: Final = Feeds({}, {})
 
 # Dots join a topic's name (profiles.namespaces); the last one in `topic.attribute` of a filter ends it.
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
@@ -46,66 +43,28 @@ class FeedsError(ValueError):
         super().__init__(f"{key}: {value!r} {reason}; allowed: {allowed}")
 
 
-@dataclass(frozen=True, slots=True)
-class TopicSpec:
-    """One topic of the configuration; `fields` None is the whole object, `filters` attribute name -> field path."""
+def parse(
+    topics: Mapping[str, Mapping[str, Any]], feeds: Mapping[str, Sequence[str]], built_in: Feeds = _NOTHING
+) -> Feeds:
+    """Check the configuration's `topics` and `feeds`, and put them beside the built-in ones that are served.
 
-    name: str
-    source: Source
-    fields: tuple[str, ...] | None = None
-    filters: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """Names of the filter attributes, in the order in which converted objects carry their values."""
-        return tuple(self.filters)
-
-    @property
-    def form(self) -> str:
-        """The converter's form; provisional where the version is left to discovery (the reflector replaces it)."""
-        name = self.source.resource
-        api_version = "/".join(part for part in (name.group, name.version) if part)
-        return form_of_passthrough(api_version, self.fields, self.filters, self._selection())
-
-    def make_converter(self, resource: Resource) -> Converter:
-        """The converter for what discovery has found."""
-        return Passthrough(resource.kind, resource.api_version, self.fields, self.filters, self._selection())
-
-    def _selection(self) -> dict[str, str]:
-        source = self.source
-        return {
-            "group": source.resource.group,
-            "plural": source.resource.plural,
-            "namespace": source.namespace,
-            "labelSelector": source.label_selector,
-            "fieldSelector": source.field_selector,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Feeds:
-    """All topics by name, and the topics of each feed, both in the order of the file."""
-
-    topics: Mapping[str, TopicSpec]
-    feeds: Mapping[str, tuple[str, ...]]
-
-    def sources(self) -> dict[Source, tuple[TopicSpec, ...]]:
-        """The watches that the topics need; an agent may subscribe to any topic, so those of no feed count."""
-        found: dict[Source, list[TopicSpec]] = {}
-        for spec in self.topics.values():
-            found.setdefault(spec.source, []).append(spec)
-        return {source: tuple(specs) for source, specs in found.items()}
-
-
-def parse(topics: Mapping[str, Mapping[str, Any]], feeds: Mapping[str, Sequence[str]]) -> Feeds:
-    """Check the configuration's `topics` and `feeds`. Raises FeedsError for the first thing that is wrong."""
+    Raises FeedsError for the first thing that is wrong.
+    """
     _expect_map("topics", topics, "a map of topic names to their settings")
     _expect_map("feeds", feeds, "a map of feed names to lists of topics")
-    specs = {name: _parse_topic(name, settings) for name, settings in topics.items()}
-    return Feeds(specs, {name: _parse_feed(name, members, specs) for name, members in feeds.items()})
+    for kind, own, taken in (("topics", topics, built_in.topics), ("feeds", feeds, built_in.feeds)):
+        for name in own:
+            if name in taken:
+                raise FeedsError(
+                    f"{kind}.{name}", own[name], "has the name of a built-in one", "another name, or calico.feeds: []"
+                )
+    specs: dict[str, TopicSpec] = dict(built_in.topics)
+    specs.update((name, _parse_topic(name, settings)) for name, settings in topics.items())
+    own_feeds = {name: _parse_feed(name, members, specs) for name, members in feeds.items()}
+    return Feeds(specs, {**built_in.feeds, **own_feeds})
 
 
-def _parse_topic(name: Any, settings: Any) -> TopicSpec:
+def _parse_topic(name: Any, settings: Any) -> CustomTopic:
     key = f"topics.{name}"
     _check_name(key, name)
     _expect_map(key, settings, f"a map with the keys {', '.join(_TOPIC_KEYS)}")
@@ -129,7 +88,7 @@ def _parse_topic(name: Any, settings: Any) -> TopicSpec:
             f"{key}.fieldSelector", settings.get("fieldSelector"), "a field selector, for example status.phase=Running"
         ),
     )
-    return TopicSpec(
+    return CustomTopic(
         name,
         source,
         _parse_fields(f"{key}.fields", settings.get("fields")),

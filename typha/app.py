@@ -31,6 +31,7 @@ from typha.downstream.tls import server_context
 from typha.heap import Heap
 from typha.observe import picture
 from typha.observe.http import ObserveServer
+from typha.observe.quarantines import Quarantines
 from typha.observe.status import Board, Status, UpstreamStatus
 from typha.upstream.api_session import ApiSession
 from typha.upstream.clock import MonotonicClock
@@ -218,8 +219,10 @@ class App:
 
     async def _publish_often(self) -> None:
         heap = Heap(time.monotonic())
+        quarantines = Quarantines()
         while True:
             self._publish()
+            quarantines.tell(self.catalog.topics.values())
             heap.tick(self.server.counters.closed.total(), time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 

@@ -59,6 +59,7 @@ class TopicStatistics(NamedTuple):
     unchanged: int
     restamped: int
     quarantined: dict[str, Quarantined]
+    quarantines: int
 
 
 def without_values(keys: Sequence[str]) -> Sequence[Item]:
@@ -117,6 +118,7 @@ class Topic:
         self.contact_at: float | None = None
         self.quarantined: dict[str, Quarantined] = {}
         self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
+        self.quarantines_total = 0
         self.value_bytes = 0
         self.listener: Callable[[Topic], None] | None = None
         self.digest_salt: bytes | None = None
@@ -142,7 +144,7 @@ class Topic:
         """
         self._check_order(rv)
         self._replace(name, rv, without_values(keys))
-        self.quarantined[name] = Quarantined(rv, reason)
+        self._set_aside(name, rv, reason)
         self._moved(rv, now)
 
     def delete(self, name: str, rv: int, now: float, keys: Sequence[str] = ()) -> None:
@@ -237,7 +239,7 @@ class Topic:
             for key in settlement.loses:
                 self.drop_key(key, rv)
             if settlement.reason is not None:
-                self.quarantined[settlement.name] = Quarantined(rv, settlement.reason)
+                self._set_aside(settlement.name, rv, settlement.reason)
         for settlement in settlements:
             for key, value, attributes in settlement.gives:
                 before = self.log.entries.get(key)
@@ -252,6 +254,11 @@ class Topic:
                 if not all(self.may_be_contested(settlement.name, key) for key in keys):
                     # A fresh replica would place it at its object's own, older rv: cursors no longer suffice.
                     self.is_ordered = False
+
+    def _set_aside(self, name: str, rv: int, reason: str) -> None:
+        before = self.quarantined.get(name)
+        self.quarantines_total += before is None or before.reason != reason
+        self.quarantined[name] = Quarantined(rv, reason)
 
     def apply(self, entry: Entry) -> None:
         """Put one entry at the end of the log and of its views."""
@@ -290,7 +297,10 @@ class Topic:
         """The list is applied: complete up to ``list_rv``."""
         if self.digest_salt is not None:
             self.log.digests(self.digest_salt)
-        self.quarantined = {name: Quarantined(*why) for name, why in quarantined.items()}
+        for name in self.quarantined.keys() - quarantined.keys():
+            del self.quarantined[name]
+        for name, (rv, reason) in quarantined.items():
+            self._set_aside(name, rv, reason)
         self.has_synced = True
         self._moved(list_rv, now)
         self.set_state(TopicState.IN_SYNC, now)
@@ -354,4 +364,5 @@ class Topic:
             unchanged=self.unchanged_total,
             restamped=self.restamped_total,
             quarantined=dict(self.quarantined),
+            quarantines=self.quarantines_total,
         )

@@ -143,6 +143,11 @@ def topic_families(topics: tuple[TopicStatus, ...]) -> Iterator[Metric]:
     counters: tuple[tuple[str, str, str], ...] = (
         ("typha_topic_puts_total", "Values set or changed.", "puts_total"),
         ("typha_topic_deletes_total", "Keys deleted.", "deletes_total"),
+        (
+            "typha_topic_quarantines_total",
+            "Objects that lost their value because they do not convert.",
+            "quarantines_total",
+        ),
         ("typha_topic_unchanged_total", "Events whose converted value was the one held: not sent.", "unchanged_total"),
     )
     for name, text, attribute in counters:

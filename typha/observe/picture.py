@@ -55,6 +55,7 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
         gaps=tuple(s.Gap(*gap) for gap in topic.gaps),
         quarantined=tuple(s.Quarantined(name, why.rv, why.reason) for name, why in listed),
         quarantined_count=len(topic.quarantined),
+        quarantines_total=topic.quarantines,
         puts_total=topic.puts,
         deletes_total=topic.deletes,
         unchanged_total=topic.unchanged,

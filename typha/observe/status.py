@@ -69,6 +69,7 @@ class TopicStatus:
     gaps: tuple[Gap, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()  # at most 100 are listed; the number is quarantined_count
     quarantined_count: int = 0
+    quarantines_total: int = 0  # objects set aside, and set aside for another reason
     puts_total: int = 0
     deletes_total: int = 0
     unchanged_total: int = 0  # events whose converted value was equal: not sent

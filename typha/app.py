@@ -80,7 +80,7 @@ class App:
         self._evidence_at = -_EVIDENCE_S
 
         # upstream's view of the configuration, then the topics that it fills
-        self._spec = feeds.parse(config.topics, config.feeds)
+        self._spec = feeds.of(config)
         topics = [
             Topic(
                 spec.name,

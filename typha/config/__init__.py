@@ -8,7 +8,7 @@ import of a stage: the stages are given their settings, they do not fetch them.
 
 from typha.config.kinds import HostPort
 from typha.config.load import Loaded, Source, load
-from typha.config.model import Config, LimitsConfig, LogConfig, TimingConfig, TlsConfig, UpstreamConfig
+from typha.config.model import CalicoConfig, Config, LimitsConfig, LogConfig, TimingConfig, TlsConfig, UpstreamConfig
 from typha.config.problems import ConfigError, Problem
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LimitsConfig",
     "TimingConfig",
     "UpstreamConfig",
+    "CalicoConfig",
     "LogConfig",
     "HostPort",
     "load",

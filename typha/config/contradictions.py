@@ -23,6 +23,7 @@ Place = Callable[[str], str]
 def find_contradictions(config: Config, place: Place) -> Iterator[Problem]:
     """All problems of the whole, in the order of the settings."""
     yield from _topics_and_feeds(config, place)
+    yield from _built_in_feeds(config, place)
     yield from _exposure(config, place)
     yield from _ports(config, place)
     yield from _tls(config, place)
@@ -56,6 +57,14 @@ def _topics_and_feeds(config: Config, place: Place) -> Iterator[Problem]:
     for name, members in config.feeds.items():
         if problem := judge(known, {name: members}):
             yield problem
+
+
+def _built_in_feeds(config: Config, place: Place) -> Iterator[Problem]:
+    for name in config.feeds:
+        if name in config.calico_feeds:
+            reason = f"is a built-in feed, which `calico.feeds` serves ({place('calico.feeds')})"
+            allowed = f"another name, or `calico.feeds` without {name}"
+            yield Problem(f"feeds.{name}", place(f"feeds.{name}"), "", reason, allowed)
 
 
 def _exposure(config: Config, place: Place) -> Iterator[Problem]:

@@ -56,8 +56,9 @@ admin: 127.0.0.1:9096
 | `TYPHA_<X>_SERVICE_*`, `TYPHA_<X>_PORT*` | ignored where both `TYPHA_<X>_SERVICE_HOST` and `_PORT` are set: \
 a Service named `typha-<x>` |
 
-Any other `TYPHA_*` variable is an error. How the API server is found (`KUBECONFIG`, `K8S_*`, the pod's service
-account) is described in [operations](operations.md).
+Any other `TYPHA_*` variable is an error. Two of Calico's own variables are settings too, where the one of our own is
+not set: `USE_POD_CIDR` (`calico.use_pod_cidr`) and `FELIX_INTERFACEPREFIX` (`calico.interface_prefix`). How the API
+server is found (`KUBECONFIG`, `K8S_*`, the pod's service account) is described in [operations](operations.md).
 """
 
 
@@ -88,7 +89,8 @@ def lines() -> Iterator[str]:
         )
         yield f"- reason: {setting.reason}"
         yield f"- allowed: {setting.kind.allowed}"
-        yield "- environment: none (file only)" if setting.file_only else f"- environment: `{variable_of(path)}`"
+        also = f", or `{setting.alias.variable}`" if setting.alias is not None else ""
+        yield "- environment: none (file only)" if setting.file_only else f"- environment: `{variable_of(path)}`{also}"
 
 
 def document() -> str:

@@ -80,13 +80,13 @@ def load(
         file = Path(environment[CONFIG])
     document = read_yaml(file) if file is not None else YamlDocument("")
 
-    def take(path: str, raw: object, source: Source, *, text: bool) -> None:
+    def take(path: str, raw: object, source: Source, *, text: bool, kind: Kind | None = None) -> None:
+        kind = kind or settings[path].kind
         try:
-            values[path] = settings[path].kind.read(raw, text=text)
+            values[path] = kind.read(raw, text=text)
             sources[path] = source
         except WrongValueError as error:
-            allowed = settings[path].kind.allowed
-            problems.append(Problem(path, source.place, shown(path, raw), str(error), allowed))
+            problems.append(Problem(path, source.place, shown(path, raw), str(error), kind.allowed))
 
     # From the weakest source to the strongest, so that the last one stays.
     for path, raw in _flat(document, settings, problems):
@@ -96,8 +96,11 @@ def load(
 
     variables = {variable_of(path): path for path, setting in settings.items() if not setting.file_only}
     for name, path in variables.items():
+        alias = settings[path].alias
+        if alias is not None and environment.get(alias.variable):
+            take(path, environment[alias.variable], _variable(alias.variable), text=True, kind=alias.kind)
         if environment.get(name):  # empty means not set, as everywhere in Kubernetes manifests
-            take(path, environment[name], Source("environment", f"environment {name}"), text=True)
+            take(path, environment[name], _variable(name), text=True)
     problems.extend(_unknown(environment, variables))
     if VERIFY in environment:
         problems.extend(_wrong(VERIFY, environment[VERIFY], Switch()))
@@ -118,6 +121,10 @@ def load(
     if problems:
         raise ConfigError(problems)
     return Loaded(config, sources)
+
+
+def _variable(name: str) -> Source:
+    return Source("environment", f"environment {name}")
 
 
 def _place(path: str, sources: Mapping[str, Source], document: YamlDocument) -> str:

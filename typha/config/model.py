@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from typha.config.calico_kinds import BUILT_IN_FEEDS, BuiltInFeeds, FirstInterfacePrefix, InterfacePrefix
 from typha.config.kinds import (
     Address,
     Addresses,
@@ -33,6 +34,13 @@ from typha.config.kinds import (
 )
 
 
+class Alias(NamedTuple):
+    """Another environment variable for a setting, with a kind of its own. The setting's own variable wins."""
+
+    variable: str
+    kind: Kind
+
+
 class Setting(NamedTuple):
     """What is written at a field: its kind, what it is, and why its default is what it is."""
 
@@ -40,11 +48,14 @@ class Setting(NamedTuple):
     about: str
     reason: str
     file_only: bool = False  # structures that an environment variable could only hold as a riddle
+    alias: Alias | None = None
 
 
-def setting(default: object, kind: Kind, about: str, reason: str, *, file_only: bool = False) -> Any:
+def setting(
+    default: object, kind: Kind, about: str, reason: str, *, file_only: bool = False, alias: Alias | None = None
+) -> Any:
     """A dataclass field with its Setting beside it."""
-    metadata = {"setting": Setting(kind, about, reason, file_only)}
+    metadata = {"setting": Setting(kind, about, reason, file_only, alias)}
     if isinstance(default, dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -202,6 +213,32 @@ class UpstreamConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CalicoConfig:
+    """Calico's data model: what Felix, BIRD and the tunnel allocator need, as built-in feeds."""
+
+    feeds: tuple[str, ...] | None = setting(
+        None,
+        BuiltInFeeds(),
+        "Built-in feeds to serve. `auto`: all four where the file declares no topics of its own, none otherwise.",
+        "Without a file the server is what Calico's agents expect; who names topics gets these and no more.",
+    )
+    use_pod_cidr: bool = setting(
+        False,
+        Switch(),
+        "Addresses come from the nodes' pod CIDRs (host-local IPAM) instead of Calico's IPAM blocks.",
+        "Calico's default; set it where calico-node has USE_POD_CIDR.",
+        alias=Alias("USE_POD_CIDR", Switch()),
+    )
+    interface_prefix: str = setting(
+        "cali",
+        InterfacePrefix(),
+        "What the names of pods' interfaces on their nodes begin with.",
+        "Calico's default; set it where calico-node has FELIX_INTERFACEPREFIX (its first prefix counts).",
+        alias=Alias("FELIX_INTERFACEPREFIX", FirstInterfacePrefix()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """Logs go to standard error, one line an event."""
 
@@ -281,4 +318,12 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
+    calico: CalicoConfig = field(default_factory=CalicoConfig)
     log: LogConfig = field(default_factory=LogConfig)
+
+    @property
+    def calico_feeds(self) -> tuple[str, ...]:
+        """The built-in feeds to serve, `auto` decided."""
+        if self.calico.feeds is not None:
+            return self.calico.feeds
+        return () if self.topics else BUILT_IN_FEEDS

@@ -4,7 +4,18 @@
 talks to an API server or holds an object.
 """
 
+from typha.config import Config
+from typha.feeds.calico import calico_feeds
 from typha.feeds.parse import FeedsError, parse
 from typha.feeds.topics import CustomTopic, Feeds, KeyRule, TopicSpec
 
-__all__ = ["CustomTopic", "Feeds", "FeedsError", "KeyRule", "TopicSpec", "parse"]
+__all__ = ["CustomTopic", "Feeds", "FeedsError", "KeyRule", "TopicSpec", "of", "parse"]
+
+
+def of(config: Config) -> Feeds:
+    """Everything that a configuration serves. Raises FeedsError."""
+    calico = config.calico
+    built_in = calico_feeds(
+        config.calico_feeds, use_pod_cidr=calico.use_pod_cidr, interface_prefix=calico.interface_prefix
+    )
+    return parse(config.topics, config.feeds, built_in)

@@ -54,6 +54,10 @@ TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Key (PEM) of --t
 Insecure = Annotated[bool, typer.Option("--insecure", help="Plain TCP to servers beyond loopback.")]
 
 
+class UnknownTopicError(CliError):
+    """The server has no such topic or feed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What the user asked for on the command line."""
@@ -142,7 +146,9 @@ async def wait_in_sync(client: Client, target: Target, timeout_s: float) -> None
     try:
         await client.wait_synced(timeout_s)
     except RefusedError as error:
-        raise CliError(f"the server refuses: {error}", _refusal_hint(str(error.code))) from None
+        code = str(error.code)
+        kind = UnknownTopicError if code == "unknown_topic" else CliError
+        raise kind(f"the server refuses: {error}", _refusal_hint(code)) from None
     except TimeoutError:
         late = [name for name in client.topics if not client.topic(name).is_synced]
         names = ", ".join(f"{name} ({_why(client, name)})" for name in late) or f"feed {target.feed}"

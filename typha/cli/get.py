@@ -1,16 +1,20 @@
-"""`typha get`: a topic's entries as kubectl would show the objects."""
+"""`typha get`: a topic's entries as kubectl would show the objects, Calico's as calicoctl would."""
 
 from __future__ import annotations
 
+import dataclasses
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from typha.cli import connecting as c
+from typha.cli.calico_columns import legacy_table, tables_of
+from typha.cli.calico_keys import TOPICS, place_of
 from typha.cli.columns import columns_of
 from typha.cli.exits import USAGE, CliError, say
 from typha.cli.output import json_page, printable, show, table, write
+from typha.cli.where import parse_where
 
 if TYPE_CHECKING:
     from typha_client import Entry
@@ -21,13 +25,14 @@ class GetOutput(StrEnum):
 
     TABLE = "table"
     WIDE = "wide"
+    LEGACY = "legacy"
     JSON = "json"
     YAML = "yaml"
     NAME = "name"
 
 
 def get(
-    topic: Annotated[str, typer.Argument(help="The topic.", show_default=False)],
+    topic: Annotated[str, typer.Argument(help="The topic, or calicoctl's name for it (wep).", show_default=False)],
     name: Annotated[str | None, typer.Argument(help="One object's name, or its whole key.", show_default=False)] = None,
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="Only this namespace. [default: default]")
@@ -42,9 +47,11 @@ def get(
     tls_key: c.TlsKey = None,
     insecure: c.Insecure = False,
 ) -> None:
-    """Show what a topic holds, in the manner of kubectl get.
+    """Show what a topic holds, in the manner of kubectl get, and of calicoctl get for Calico's kinds.
 
     Example: typha get pods -n kube-system -o wide
+
+    Example: typha get workloadendpoints -A
     """
     if every and namespace is not None:
         raise CliError("-A and -n contradict each other", "leave one of them out", code=USAGE)
@@ -61,18 +68,38 @@ def get(
     if name is not None and not chosen:
         place = f" in namespace {wanted}" if wanted is not None and "/" not in name else ""
         raise CliError(f"topic {topic} has no {name!r}{place}", f"`typha get {topic} -A -o name` lists what it has")
-    print_entries(topic, chosen, output, single=name is not None)
-    if not chosen and output in (GetOutput.TABLE, GetOutput.WIDE):
+    print_entries(topic, chosen, output, single=name is not None and len(chosen) == 1, every=every)
+    if not chosen and output in (GetOutput.TABLE, GetOutput.WIDE, GetOutput.LEGACY):
         say("no entries" + (f" in namespace {wanted}; -A shows all namespaces" if wanted is not None else ""))
 
 
 async def _entries(target: c.Target, topic: str, timeout_s: float) -> list[Entry]:
+    meant = TOPICS.get(topic)
+    if meant is None:
+        return await _held(target, timeout_s)
+    target_meant = dataclasses.replace(target, topics=list(meant))
+    if parse_where(target.where).keys() & set(meant):
+        return await _held(target_meant, timeout_s)
+    try:
+        # A topic that is really called so comes first.
+        return await _held(target, timeout_s)
+    except c.UnknownTopicError:
+        return await _held(target_meant, timeout_s)
+
+
+async def _held(target: c.Target, timeout_s: float) -> list[Entry]:
     async with c.connect_to(target, "get") as client:
         await c.wait_in_sync(client, target, timeout_s)
-        return sorted(client.list(topic), key=lambda entry: entry.key)
+        entries = [entry for topic in target.topics for entry in client.list(topic)]
+        return sorted(entries, key=lambda entry: entry.key)
 
 
 def _is_wanted(key: str, name: str | None, namespace: str | None) -> bool:
+    if (place := place_of(key)) is not None:
+        if name is not None and (key == name or "/" in name):
+            return key == name or place.is_named(name)
+        in_namespace = namespace is None or not place.namespace or place.namespace == namespace
+        return in_namespace and (name is None or place.is_named(name))
     if name is not None and "/" in name:
         return key == name
     space, slash, own = key.rpartition("/")
@@ -80,10 +107,9 @@ def _is_wanted(key: str, name: str | None, namespace: str | None) -> bool:
     return (name is None or own == name) and (namespace is None or not slash or space == namespace)
 
 
-def print_entries(topic: str, entries: list[Entry], output: GetOutput, *, single: bool) -> None:
-    """Print entries; ``single``: the value alone, not a list of one."""
-    values: list[Any] = [entry.value for entry in entries]
-    whole: Any = values[0] if single else {"apiVersion": "v1", "kind": "List", "items": values}
+def print_entries(topic: str, entries: list[Entry], output: GetOutput, *, single: bool, every: bool = False) -> None:
+    """Print entries; ``single``: the value alone, not a list of one; ``every``: from all namespaces."""
+    whole: Any = entries[0].value if single else _list(entries)
     if output is GetOutput.JSON:
         write(json_page(whole))
     elif output is GetOutput.YAML:
@@ -93,6 +119,27 @@ def print_entries(topic: str, entries: list[Entry], output: GetOutput, *, single
     elif output is GetOutput.NAME:
         for entry in entries:
             typer.echo(f"{topic}/{printable(entry.key)}")
-    elif entries:
-        names, rows = columns_of(entries, wide=output is GetOutput.WIDE)
+    elif output is GetOutput.LEGACY:
+        found = legacy_table(entries)
+        if found is None:
+            raise CliError(f"-o legacy shows workload endpoints only, not {topic}", "leave it out", code=USAGE)
+        if entries:
+            show(table(*found))
+    else:
+        _show_tables(entries, wide=output is GetOutput.WIDE, every=every)
+
+
+def _list(entries: list[Entry]) -> dict[str, Any]:
+    if any(place_of(entry.key) for entry in entries):
+        # Calico's values do not say whose they are; their keys do.
+        return {"items": [{"key": entry.key, "value": entry.value} for entry in entries]}
+    return {"apiVersion": "v1", "kind": "List", "items": [entry.value for entry in entries]}
+
+
+def _show_tables(entries: list[Entry], *, wide: bool, every: bool) -> None:
+    found = tables_of(entries, wide=wide, every=every)
+    tables = [*found.tables, *([columns_of(found.others, wide=wide)] if found.others else [])]
+    for index, (names, rows) in enumerate(tables):
+        if index:
+            typer.echo()
         show(table(names, rows))

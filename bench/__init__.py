@@ -4,10 +4,11 @@ Here belong the questions (one module each, listed in ``questions``), the proces
 (``processes``), the load (``agents``: a child of its own), and how figures look (``report``). Forbidden: timed
 assertions in tests, and figures without the machine, the versions and the commit that they are of.
 
-    load         how long from the start of the process to /readyz 200 with 100,000 pods, and how large is it then?
+    load         how long from the start of the process to ready with 100,000 pods, and how large is it then?
     watch_path   how many watch events does a core take in a second?
-    convert      what does the conversion of one pod cost?
-    fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, and what does a delivery cost?
+    convert      what does the conversion of one object cost, of each kind?
+    felix        what does the feed `felix` of 100,000 pods cost: time to ready, memory, watch events per core-second?
+    fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       what is sent to an agent that comes back to a restarted server?

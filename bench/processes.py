@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -126,20 +127,35 @@ class Child:
 
 
 class Simulation(Child):
-    """``python -m typha.simulation``; waits until it serves."""
+    """``python -m typha.simulation``; waits until it serves. ``hold``: no changes before ``begin``."""
 
-    def __init__(self, *, pods: int, nodes: int = 100, churn: float = 0.0, watch_list: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        pods: int,
+        nodes: int = 100,
+        churn: float = 0.0,
+        hold: bool = False,
+        watch_list: bool = True,
+        calico: bool = False,
+    ) -> None:
         super().__init__()
         self.kubeconfig = self.folder / "kubeconfig"
         command = [sys.executable, "-m", "typha.simulation", "--pods", str(pods), "--nodes", str(nodes)]
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
-        line = self.spawn(command + ([] if watch_list else ["--no-watch-list"])).readline()
+        command += [] if watch_list else ["--no-watch-list"]
+        command += (["--calico"] if calico else []) + (["--hold"] if hold else [])
+        line = self.spawn(command).readline()
         if not line:
             raise BenchError(f"the simulation did not start: {self.last_line()}")
         host, port = json.loads(line)["url"].removeprefix("http://").split(":")
         self.port = int(port)
         self._http = http.client.HTTPConnection(host, self.port, timeout=30)
         self._stack.callback(self._http.close)
+
+    def begin(self) -> None:
+        """Let the changes begin."""
+        self.usage.send_signal(signal.SIGUSR1)
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One API call; BenchError where it is refused."""
@@ -167,15 +183,24 @@ class Simulation(Child):
 
 
 class Server(Child):
-    """``typha serve`` on the simulation; ``settings`` are keys of the configuration file."""
+    """``typha serve`` on the simulation; ``settings`` are keys of the configuration file, ``built_in_feeds`` what else to serve.
 
-    def __init__(self, simulation: Simulation, *, uvloop: bool = True, **settings: Any) -> None:
+    With ``built_in_feeds`` there is no topic ``pods``: the feeds have their own.
+    """
+
+    def __init__(
+        self, simulation: Simulation, *, uvloop: bool = True, built_in_feeds: Sequence[str] = (), **settings: Any
+    ) -> None:
         super().__init__()
         self.port, self.health, self.admin = _free_ports(3)
         self._simulation = simulation
         self._uvloop = uvloop
         config: dict[str, Any] = {
-            "topics": {"pods": dict(PODS_TOPIC)},
+            **(
+                {"calico": {"feeds": list(built_in_feeds)}}
+                if built_in_feeds
+                else {"topics": {"pods": dict(PODS_TOPIC)}}
+            ),
             "listen": f"127.0.0.1:{self.port}",
             "health": f"127.0.0.1:{self.health}",
             "admin": f"127.0.0.1:{self.admin}",

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
-from bench import convert, fan_out, idle, join, load, resume, sleeper, watch_path
+from bench import convert, fan_out, felix, idle, join, load, resume, sleeper, watch_path
 from bench.report import Result
 
 
@@ -30,6 +30,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("load", load),
         ("watch_path", watch_path),
         ("convert", convert),
+        ("felix", felix),
         ("fan_out", fan_out),
         ("idle", idle),
         ("sleeper", sleeper),

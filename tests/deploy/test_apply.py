@@ -98,7 +98,7 @@ def test_manifests_apply_and_their_rights_suffice(
     kubeconfig = control_plane.write_kubeconfig(User(name, token=answer["status"]["token"]))
     port = free_port()
     with serving(tmp_path, kubeconfig, port) as process:
-        wait_until("typha is ready", lambda: is_ready(port) or process.poll() is not None, 30)
+        wait_until("typha is ready", lambda: is_ready(port) or process.poll() is not None, 60)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         _, log = process.communicate(timeout=30)

@@ -13,7 +13,10 @@ import trustme
 import yaml
 
 from tests.deploy.manifests import BASE, configuration_text, container, find, load
-from typha.upstream.resources import parse_resource_name
+from typha.config.calico_kinds import BUILT_IN_FEEDS
+from typha.feeds import Feeds
+from typha.feeds.calico import calico_feeds
+from typha.upstream.resources import ResourceName
 
 DOCKERFILE = BASE.parent / "Dockerfile"
 # Time for the last Close to reach agents after the drain (typha.downstream.server).
@@ -50,26 +53,44 @@ def test_configuration_is_valid(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert "4 topics, 1 feeds" in done.stderr
+    assert "the configuration is valid" in done.stderr
 
 
-def test_rights_are_those_that_the_topics_need(configuration: dict[str, Any]) -> None:
-    """Not one resource more, not one verb more: list and watch of each topic, get of kube-system."""
-    granted: set[tuple[str, str, str, str]] = set()
+def needed_rights(feeds: Feeds) -> set[tuple[str, str, str, str]]:
+    """(group, plural, name, verb) of everything that the topics of the feeds are made of, under either name."""
+    needed = {("", "namespaces", "kube-system", "get")}
+    for source in feeds.sources():
+        name: ResourceName | None = source.resource
+        while name is not None:
+            needed |= {(name.group, name.plural, "", verb) for verb in ("list", "watch")}
+            name = name.otherwise
+    return needed
+
+
+def test_rights_are_those_that_the_feeds_need(configuration: dict[str, Any]) -> None:
+    """Not one resource more, not one verb more: list and watch of each resource, get of kube-system."""
+    granted: list[tuple[str, str, str, str]] = []
     for rule in find("ClusterRole")["rules"]:
         assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
-        granted |= {
+        granted += [
             (group, resource, name, verb)
             for group in rule["apiGroups"]
             for resource in rule["resources"]
             for name in rule.get("resourceNames", [""])
             for verb in rule["verbs"]
-        }
-    needed = {("", "namespaces", "kube-system", "get")}
-    for topic in configuration["topics"].values():
-        resource = parse_resource_name(topic["resource"])
-        needed |= {(resource.group, resource.plural, "", verb) for verb in ("list", "watch")}
-    assert granted == needed
+        ]
+    assert len(granted) == len(set(granted))
+    assert set(granted) == needed_rights(calico_feeds(configuration["calico"]["feeds"]))
+
+
+def test_the_same_rights_do_for_host_local_addresses() -> None:
+    """With `calico.use_pod_cidr` nothing is needed that is not granted already."""
+    assert needed_rights(calico_feeds(use_pod_cidr=True)) < needed_rights(calico_feeds())
+
+
+def test_all_built_in_feeds_are_served(configuration: dict[str, Any]) -> None:
+    assert tuple(configuration["calico"]["feeds"]) == BUILT_IN_FEEDS
+    assert not {"topics", "feeds"} & configuration.keys()
 
 
 def test_the_role_is_bound_to_the_pods_account() -> None:

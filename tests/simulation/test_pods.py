@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from typha.simulation.pods import Pod, PodTemplates, Stage, Workload, pod_name, suffix
+from typha.simulation.pods import Pod, PodTemplates, Stage, Workload, cni_annotations, pod_name, suffix
 
 WORKLOAD = Workload("shop", "web", "0123456789", "owner-uid")
 
@@ -51,6 +51,43 @@ def test_size() -> None:
     obj, managed_bytes = rendered(Stage.RUNNING, managed_fields=True)
     assert managed_bytes > plain_bytes + 500
     assert [each["manager"] for each in obj["metadata"]["managedFields"]] == ["kube-controller-manager", "kubelet"]
+
+
+def test_what_calicos_plugin_writes() -> None:
+    prefix = "cni.projectcalico.org/"
+    assert msgspec.json.decode(cni_annotations("c1", ["10.0.0.2", "fd00::2"])) == {
+        f"{prefix}containerID": "c1",
+        f"{prefix}podIP": "10.0.0.2/32",
+        f"{prefix}podIPs": "10.0.0.2/32,fd00::2/128",
+    }
+    assert msgspec.json.decode(cni_annotations("c1", [])) == {
+        f"{prefix}containerID": "c1",
+        f"{prefix}podIP": "",
+        f"{prefix}podIPs": "",
+    }
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_annotations_and_both_families_have_their_place(stage: Stage) -> None:
+    rest = PodTemplates(calico=True).render(
+        Pod(7, 0, stage=stage),
+        WORKLOAD,
+        uid="u",
+        node="n",
+        host_ip="172.16.0.2",
+        pod_ip="10.0.1.5",
+        created="",
+        now="",
+        annotations=cni_annotations("c1", ["10.0.1.5"]) if stage >= Stage.RUNNING else b"",
+        pod_ips=b'[{"ip":"10.0.1.5"},{"ip":"fd00::5"}]',
+    )
+    obj = msgspec.json.decode(b'{"metadata":{' + rest)
+    if stage < Stage.RUNNING:
+        assert obj["metadata"]["annotations"] == {}
+        assert "podIPs" not in obj["status"]
+    else:
+        assert obj["metadata"]["annotations"]["cni.projectcalico.org/podIP"] == "10.0.1.5/32"
+        assert obj["status"]["podIPs"] == [{"ip": "10.0.1.5"}, {"ip": "fd00::5"}]
 
 
 def test_suffixes_are_a_permutation() -> None:

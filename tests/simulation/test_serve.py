@@ -96,6 +96,7 @@ async def test_watch_list_of_a_living_cluster_equals_it() -> None:
 async def test_a_process_of_its_own(tmp_path: Path) -> None:
     config = tmp_path / "kubeconfig"
     arguments = ["--pods", "30", "--nodes", "3", "--churn", "100", "--seed", "5", "--kubeconfig", str(config)]
+    arguments += ["--calico", "--tenants", "7", "--hold"]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "typha.simulation", *arguments, stdout=asyncio.subprocess.PIPE
     )
@@ -103,9 +104,29 @@ async def test_a_process_of_its_own(tmp_path: Path) -> None:
     ready = json.loads(await process.stdout.readline())
     async with aiohttp.ClientSession(ready["url"]) as session:
         items, _ = await Client(session).list_all()
-        assert 27 <= len(items) <= 33
+        assert len(items) == 30
+        sets, _ = await Client(session).list_all("/apis/crd.projectcalico.org/v1/networksets")
+        assert len(sets) == 7
         code, counted = await Client(session).get("/simulation/statistics")
         assert (code, counted["requests"]["list pods"]) == (200, 1)
+        assert counted["resource_version"] == ready["resource_version"]
+        process.send_signal(signal.SIGUSR1)
+        while counted["resource_version"] == ready["resource_version"]:
+            _, counted = await Client(session).get("/simulation/statistics")
     assert json.loads(config.read_text())["clusters"][0]["cluster"]["server"] == ready["url"]
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
+
+
+async def test_changes_begin_when_they_are_told_to() -> None:
+    store = Store()
+    cluster = Cluster(store, nodes=1, pods=5)
+    cluster.populate()
+    begin, changed = asyncio.Event(), asyncio.Event()
+    store.subscribe(lambda _table: changed.set())
+    async with serve_simulation(store, cluster, churn_per_s=1000, begin=begin):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert cluster.changes == 0
+        begin.set()
+        await changed.wait()

@@ -21,7 +21,9 @@ import sys
 import time
 from pathlib import Path
 
+from typha.simulation.calico.resources import CALICO
 from typha.simulation.cluster import Cluster
+from typha.simulation.discovery import BUILT_IN
 from typha.simulation.serve import serve_simulation
 from typha.simulation.store import Store
 from typha.simulation.watches import Settings
@@ -36,8 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(options: argparse.Namespace) -> None:
     started_at = time.perf_counter()
-    store = Store(seed=options.seed)
-    cluster = Cluster(store, seed=options.seed, nodes=options.nodes, pods=options.pods)
+    store = Store(seed=options.seed, resources=(*BUILT_IN, *CALICO) if options.calico else BUILT_IN)
+    cluster = Cluster(
+        store,
+        seed=options.seed,
+        nodes=options.nodes,
+        pods=options.pods,
+        namespaces=options.tenants,
+        calico=options.calico,
+    )
     cluster.populate()
     gc.freeze()  # the objects stay: a full collection has nothing to find in them
     populated_s = time.perf_counter() - started_at
@@ -45,8 +54,11 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
+    begin = asyncio.Event() if options.hold else None
+    if begin is not None:
+        loop.add_signal_handler(signal.SIGUSR1, begin.set)
     settings = Settings(watch_list=not options.no_watch_list)
-    serving = serve_simulation(store, cluster, options.port, churn_per_s=options.churn, settings=settings)
+    serving = serve_simulation(store, cluster, options.port, churn_per_s=options.churn, begin=begin, settings=settings)
     async with serving as server:
         ready: dict[str, object] = {"url": server.url, "pid": os.getpid(), "populated_s": round(populated_s, 3)}
         ready |= {"resource_version": store.resource_version, "pods": cluster.pods}
@@ -60,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m typha.simulation", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pods", type=int, default=2000, help="pods that exist at first (default 2000)")
     parser.add_argument("--nodes", type=int, default=50, help="nodes (default 50)")
+    parser.add_argument("--tenants", type=int, help="namespaces beside the system's (default: one for 200 pods)")
+    parser.add_argument("--calico", action="store_true", help="with Calico installed")
     parser.add_argument("--churn", type=float, default=0.0, help="changes per second (default 0: none)")
+    parser.add_argument("--hold", action="store_true", help="no changes before SIGUSR1")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds, equal clusters (default 0)")
     parser.add_argument("--port", type=int, default=0, help="loopback port (default 0: a free one)")
     parser.add_argument("--kubeconfig", type=Path, help="write a kubeconfig for the server here")

@@ -48,7 +48,12 @@ def node_ip(node: int) -> str:
 
 def pod_ip(node: int, slot: int, block: int) -> str:
     """The address of `slot` in the node's block of `block` addresses, whose first two are not for pods."""
-    return address(_POD_NET + node * block + slot + 2)
+    return range_ip(node, slot + 2, block)
+
+
+def range_ip(node: int, offset: int, block: int) -> str:
+    """The address at `offset` in the node's block of `block` addresses."""
+    return address(_POD_NET + node * block + offset)
 
 
 def namespace(name: str, revision: int = 0) -> dict[str, Any]:

@@ -101,12 +101,16 @@ async def serve_simulation(
     port: int = 0,
     *,
     churn_per_s: float = 0.0,
+    begin: asyncio.Event | None = None,
     settings: Settings | None = None,
 ) -> AsyncIterator[SimulationServer]:
-    """Serve `store` while the block runs; `cluster` then makes `churn_per_s` changes per second. Port 0: a free one."""
+    """Serve `store` while the block runs; `cluster` then makes `churn_per_s` changes per second. Port 0: a free one.
+
+    Changes begin when `begin` is set; without it at once.
+    """
     server = SimulationServer(store, settings or Settings(), port)
     await server.start()
-    churn = asyncio.create_task(cluster.run(churn_per_s)) if cluster is not None and churn_per_s else None
+    churn = asyncio.create_task(_churn(cluster, churn_per_s, begin)) if cluster is not None and churn_per_s else None
     try:
         yield server
     finally:
@@ -117,3 +121,9 @@ async def serve_simulation(
         server.faults.clear()
         await server.stop()
         server.close()
+
+
+async def _churn(cluster: Cluster, rate_per_s: float, begin: asyncio.Event | None) -> None:
+    if begin is not None:
+        await begin.wait()
+    await cluster.run(rate_per_s)

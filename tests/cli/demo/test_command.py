@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from typha.cli.demo.calico import CalicoScene
+
 COMMAND = [sys.executable, "-m", "typha", "demo", "--agents", "4", "--pods", "60", "--churn", "40", "--seconds", "1"]
 
 
@@ -32,6 +34,20 @@ def test_the_proof_holds_over_a_kill() -> None:
     assert page["api_watches"] == {"typha": 6, "direct": 24}
     assert 0 < page["bytes"]["typha"] < page["bytes"]["direct"]
     assert page["changes"] > 0
+    assert page["server_exit"] == 0
+
+
+def test_calico_holds_over_a_kill() -> None:
+    code, page = play("--calico")
+    assert code == 0, page
+    assert page["agents"] == page["agents_equal"] == 4
+    # One watch for each resource, whatever feeds and topics use it.
+    assert page["api_watches"]["typha"] == len(set(CalicoScene().resources.values()))
+    assert page["objects"]["workloadendpoints"] > 40
+    heading, *rows = page["look"]
+    assert "WORKLOAD" in heading.split()
+    assert all("app-" in row for row in rows)
+    assert rows
     assert page["server_exit"] == 0
 
 

@@ -16,7 +16,8 @@ from typha.cli.exits import FAILED, TERMINATED
 from typha.cli.output import json_page, show, write
 
 if TYPE_CHECKING:
-    from typha.cli.demo.run import Options, Report
+    from typha.cli.demo.report import Options, Report
+    from typha.cli.demo.scene import Scene
 
 
 class DemoOutput(StrEnum):
@@ -38,17 +39,20 @@ def demo(
         bool,
         typer.Option("--sabotage", help="Take one change out of one agent's stream: the proof must fail (exit 1)."),
     ] = False,
+    calico: Annotated[
+        bool, typer.Option("--calico", help="A cluster with Calico, the built-in feeds, agents as Calico's.")
+    ] = False,
 ) -> None:
     """Show it all on this machine: a simulated cluster, a real server, agents, a kill -9 in the middle, a proof.
 
     Needs no cluster and no rights. Exit 1 if any agent differs from the API server at the end.
 
-    Example: typha demo --agents 200 --churn 200
+    Example: typha demo --agents 200 --churn 200, or typha demo --calico
     """
-    from typha.cli.demo.run import Options  # noqa: PLC0415 - simulation and server parts
+    from typha.cli.demo.report import Options  # noqa: PLC0415 - the parts of the play
 
     try:
-        report = asyncio.run(_play(Options(agents, pods, churn, seconds, sabotage), output))
+        report = asyncio.run(_play(Options(agents, pods, churn, seconds, sabotage, calico), output))
     except asyncio.CancelledError:
         raise typer.Exit(TERMINATED) from None
     if output is DemoOutput.JSON:
@@ -67,7 +71,7 @@ async def _play(options: Options, output: DemoOutput) -> Report:
 
     # The kill is part of the play; fifty agents need not each say that they have lost their server.
     logging.getLogger("typha_client").setLevel(logging.ERROR)
-    play = Play(options)
+    play = Play(options, _scene(options))
     # Ended from outside, it must take its server with it.
     if (task := asyncio.current_task()) is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -79,3 +83,14 @@ async def _play(options: Options, output: DemoOutput) -> Report:
         viewer.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await viewer
+
+
+def _scene(options: Options) -> Scene:
+    # Either is imported only where it plays: Calico's converters are most of the server's code.
+    if options.calico:
+        from typha.cli.demo.calico import CalicoScene  # noqa: PLC0415
+
+        return CalicoScene()
+    from typha.cli.demo.plain import PlainScene  # noqa: PLC0415
+
+    return PlainScene()

@@ -7,31 +7,45 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable
 
 import aiohttp
 
-from typha.cli.demo.proof import RESOURCES, Resource, list_all
+from typha.cli.demo.listing import list_all
+from typha.cli.demo.scene import Role, Scene, path_of
 
 
 class DirectAgent:
-    """Runs until cancelled; `bytes_received` is what it has cost so far."""
+    """Runs until cancelled; ``bytes_received`` is what each resource has cost so far."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self.bytes_received = 0
+    def __init__(self, session: aiohttp.ClientSession, url: str, resources: Iterable[str]) -> None:
+        self.bytes_received: Counter[str] = Counter()
+        self.resources = tuple(dict.fromkeys(resources))
         self._session = session
         self._url = url
 
     async def run(self) -> None:
         """List and watch every resource of the demo."""
         async with asyncio.TaskGroup() as group:
-            for resource in RESOURCES:
+            for resource in self.resources:
                 group.create_task(self._follow(resource))
 
-    async def _follow(self, resource: Resource) -> None:
+    async def _follow(self, resource: str) -> None:
         _, rv, received = await list_all(self._session, self._url, resource)
-        self.bytes_received += received
+        self.bytes_received[resource] += received
         # The demo is shorter than any watch that the server would end by itself.
         query = {"watch": "1", "resourceVersion": str(rv), "allowWatchBookmarks": "true", "timeoutSeconds": "3600"}
-        async with self._session.get(self._url + resource.path, params=query) as response:
+        async with self._session.get(self._url + path_of(resource), params=query) as response:
             async for chunk in response.content.iter_any():
-                self.bytes_received += len(chunk)
+                self.bytes_received[resource] += len(chunk)
+
+
+def needed(scene: Scene, role: Role) -> set[str]:
+    """The resources that an agent of that role would watch itself."""
+    return {scene.resources[topic] for topic in role.topics}
+
+
+def unfiltered(scene: Scene, role: Role) -> set[str]:
+    """Those of them that it needs whole: what a selector could narrow is not held against direct watches."""
+    return needed(scene, role) - {scene.resources[topic] for topic in role.where}

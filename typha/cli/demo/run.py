@@ -4,7 +4,7 @@
    spoken to over HTTP.
 2. Latency is from the write in the API server to the agent's handler, while everybody is connected.
 3. Bytes: those that agents received on their sockets, against those that one agent without typha received from the
-   API server during the same time, times the agents.
+   API server during the same time, for each agent those of the resources that it would watch.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from typha.cli.demo.direct import DirectAgent
-from typha.cli.demo.proof import RESOURCES, Verdict, compare, truth
+from typha.cli.demo.direct import DirectAgent, needed, unfiltered
+from typha.cli.demo.proof import compare
+from typha.cli.demo.report import Options, Progress, Report
 from typha.cli.demo.sabotage import LossyProxy
-from typha.cli.demo.server_process import FEED, ServerProcess
+from typha.cli.demo.scene import Scene
+from typha.cli.demo.server_process import ServerProcess
 from typha.cli.exits import CliError
-from typha.simulation.cluster import Cluster
 from typha.simulation.serve import SimulationServer, serve_simulation
-from typha.simulation.store import Store
+from typha.wire.errors import RefusedError
 from typha_client import Change, Client, connect
 
 # All agents share this process and its one core: a thousand of them with 5,000 pods each take most of a minute.
@@ -39,96 +38,18 @@ MAX_BACKOFF_S: Final = 2.0
 TICK_S: Final = 0.02
 # The kill comes here: before it there is something to resume, after it time to see it.
 KILL_AT: Final = 0.4
-KEPT_LATENCIES: Final = 50_000
 KEPT_WRITES: Final = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asked for."""
-
-    agents: int = 50
-    pods: int = 2000
-    churn_per_s: float = 50.0
-    seconds: float = 20.0
-    sabotage: bool = False
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is going on, for who looks; the play writes, the view reads."""
-
-    phase: str = "starting"
-    changes: int = 0
-    deliveries: int = 0
-    in_sync: int = 0
-    server_pid: int | None = None
-    server_starts: int = 0
-    elapsed_s: float = 0.0
-    watches: int = 0
-    direct_watches: int = 0
-    objects: dict[str, int] = field(default_factory=dict)
-    at_head: dict[str, int] = field(default_factory=dict)
-    latencies_s: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_LATENCIES))
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How it ended; `as_dict` is the page of ``-o json``."""
-
-    options: Options
-    progress: Progress
-    verdict: Verdict
-    bytes_to_agents: int
-    bytes_direct_agent: int
-    outage_s: float
-    modes: dict[str, int]
-    sabotaged: str
-    server_exit: int | None
-
-    @property
-    def bytes_direct(self) -> int:
-        """What the agents would have received from the API server without typha."""
-        return self.bytes_direct_agent * self.options.agents
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return {
-            "ok": self.verdict.holds,
-            "proof": self.verdict.line,
-            "agents": self.verdict.agents,
-            "agents_equal": self.verdict.agents - len(self.verdict.differing),
-            "differing": dict(self.verdict.differing),
-            "objects": self.progress.objects,
-            "digest": self.verdict.digest,
-            "changes": self.progress.changes,
-            "deliveries": self.progress.deliveries,
-            "latency_ms": latency_ms(self.progress.latencies_s),
-            "restart": {"outage_s": round(self.outage_s, 3), **self.modes},
-            "api_watches": {"typha": self.progress.watches, "direct": self.progress.direct_watches},
-            "bytes": {"typha": self.bytes_to_agents, "direct": self.bytes_direct},
-            "sabotaged": self.sabotaged or None,
-            "server_exit": self.server_exit,
-        }
-
-
-def latency_ms(latencies_s: deque[float]) -> dict[str, float]:
-    """p50, p99 and maximum in milliseconds; empty where nothing was measured."""
-    ordered = sorted(latencies_s)
-    if not ordered:
-        return {}
-    at = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {
-        name: round(ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000, 2) for name, part in at.items()
-    }
-
-
 class Play:
-    """One run. ``progress`` may be read at any time."""
+    """One run of ``scene``. ``progress`` may be read at any time."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, scene: Scene) -> None:
         self.options = options
-        self.progress = Progress(direct_watches=options.agents * len(RESOURCES))
+        self.scene = scene
+        nodes = [f"node-{number:04d}" for number in range(options.agents)]
+        self._roles = {node: scene.role(number, node) for number, node in enumerate(nodes)}
+        self.progress = Progress(direct_watches=sum(len(needed(scene, role)) for role in self._roles.values()))
         self._agents: dict[str, Client] = {}
         self._written_at: dict[int, float] = {}
         self._is_measuring = False
@@ -138,20 +59,17 @@ class Play:
     async def run(self) -> Report:
         """Play it. Raises CliError where something that the demo needs does not start."""
         with tempfile.TemporaryDirectory(prefix="typha-demo-") as folder:
-            store = Store(seed=1)
-            nodes = max(1, self.options.agents)
             try:
-                self._cluster = Cluster(store, seed=1, nodes=nodes, pods=self.options.pods)
+                self._store, self._cluster = self.scene.cluster(len(self._roles), self.options.pods)
             except ValueError as error:
                 raise CliError(str(error)) from None
-            self._store = store
             self._cluster.populate()
             async with (
-                serve_simulation(store) as api,
+                serve_simulation(self._store) as api,
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
             ):
                 kubeconfig = api.kubeconfig(Path(folder) / "kubeconfig")
-                server = ServerProcess(Path(folder), kubeconfig)
+                server = ServerProcess(Path(folder), kubeconfig, self.scene.topics_config())
                 try:
                     return await self._with_server(api, session, server)
                 finally:
@@ -168,8 +86,8 @@ class Play:
             stack.push_async_callback(proxy.stop)
             self._phase(f"{self.options.agents} agents join")
             await self._join(stack, server, await proxy.start())
-            direct = DirectAgent(session, api.url)
-            self._direct_watches = len(RESOURCES)
+            direct = DirectAgent(session, api.url, self.scene.resources.values())
+            self._direct_watches = len(direct.resources)
             await stack.enter_async_context(_running(direct.run()))
             outage_s, before = await self._stream(server)
             modes = {name: after - before[name] for name, after in self._modes().items()}
@@ -177,10 +95,10 @@ class Play:
             if self.options.sabotage:
                 late |= await self._lose_one_change(proxy)
             self._phase("comparing every agent with a LIST of the API server")
-            true = await truth(session, api.url)
-            self.progress.objects = {topic: len(content) for topic, content in true.items()}
-            verdict = compare(self._agents, true, late)
+            truth = await self.scene.truth(session, api.url)
+            verdict = compare(self._agents, self._roles, truth, late)
             received = sum(client.statistics()["bytes_received"] for client in self._agents.values())
+            look = await server.look() if self.options.calico else ()
         self._phase("stopping the server")
         exit_code = await server.stop()
         self._phase("done")
@@ -189,23 +107,25 @@ class Play:
             self.progress,
             verdict,
             received,
-            direct.bytes_received,
+            self._bytes_direct(direct),
             outage_s,
             modes,
             proxy.taken,
             exit_code,
+            {topic: len(content) for topic, content in truth.contents.items()},
+            look,
         )
 
     # The acts
 
     async def _join(self, stack: contextlib.AsyncExitStack, server: ServerProcess, proxy_port: int) -> None:
-        for number in range(self.options.agents):
-            node = f"node-{number:04d}"
+        for number, (node, role) in enumerate(self._roles.items()):
             lied_to = self.options.sabotage and number == 0
             client = connect(
                 f"127.0.0.1:{proxy_port if lied_to else server.port}",
                 node=node,
-                feed=FEED,
+                feed=role.feed,
+                where=role.where,
                 agent="typha-demo/1",
                 # The proxy reads frames.
                 compression=False if lied_to else None,
@@ -233,11 +153,10 @@ class Play:
             self._written_at.clear()
             killed_at = loop.time()
             await server.kill()
-            self._create_namespace("born-while-the-server-was-away")
-            born_rv = self._store.resource_version
+            born = self.scene.touch(self._store, "born-while-the-server-was-away")
             await self._start(server)
             self._phase("agents come back and resume")
-            if late := await self._hold({"namespaces": born_rv}):
+            if late := await self._hold(born):
                 node, why = next(iter(late.items()))
                 raise CliError(f"{len(late)} of {len(self._agents)} agents did not come back; {node}: {why}")
             await self._all_in_sync()
@@ -251,15 +170,14 @@ class Play:
     async def _settle(self) -> dict[str, str]:
         """No more changes: wait until every agent holds the last one of each topic; those that do not, and why."""
         self._phase("changes have stopped; agents take the last ones")
-        last = {resource.topic: self._last_rv(resource.topic) for resource in RESOURCES}
+        last = {topic: self._last_rv(resource) for topic, resource in self.scene.resources.items()}
         return await self._hold(last)
 
     async def _lose_one_change(self, proxy: LossyProxy) -> dict[str, str]:
         """One more change, which one agent never gets."""
         self._phase("sabotage: one change is taken out of one agent's stream")
         proxy.arm(self._store.resource_version)
-        self._create_namespace("the-change-that-was-lost")
-        return await self._hold({"namespaces": self._store.resource_version})
+        return await self._hold(self.scene.touch(self._store, "the-change-that-was-lost"))
 
     # What they are made of
 
@@ -276,7 +194,7 @@ class Play:
             async with asyncio.TaskGroup() as group:
                 for client in self._agents.values():
                     group.create_task(one(client))
-        except* (TimeoutError, OSError) as errors:
+        except* (TimeoutError, OSError, RefusedError) as errors:
             raise CliError(f"an agent is not in sync: {errors.exceptions[0]}") from None
 
     async def _hold(self, last: dict[str, int]) -> dict[str, str]:
@@ -285,7 +203,8 @@ class Play:
         async def one(node: str, client: Client) -> None:
             try:
                 for topic, rv in last.items():
-                    await client.wait_for(topic, rv, LAST_CHANGE_TIMEOUT_S)
+                    if topic in self._roles[node].topics:
+                        await client.wait_for(topic, rv, LAST_CHANGE_TIMEOUT_S)
             except TimeoutError as error:
                 late[node] = str(error)
 
@@ -325,14 +244,17 @@ class Play:
                 totals[name] += statistics[name]
         return totals
 
-    def _last_rv(self, topic: str) -> int:
+    def _last_rv(self, resource: str) -> int:
         """The rv of the last change of a resource, deletions included."""
-        table = self._store.table(topic)
+        table = self._store.table(resource)
         return table.events[-1].rv if table.events else max((each.rv for each in table.objects.values()), default=0)
 
-    def _create_namespace(self, name: str) -> None:
-        """A change that agents see, whatever the churn is."""
-        self._store.create("namespaces", {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+    def _bytes_direct(self, direct: DirectAgent) -> int:
+        return sum(
+            direct.bytes_received[resource]
+            for role in self._roles.values()
+            for resource in unfiltered(self.scene, role)
+        )
 
     async def _watch_numbers(self, api: SimulationServer) -> None:
         started_at = asyncio.get_running_loop().time()
@@ -340,7 +262,7 @@ class Play:
             statistics, progress = api.statistics(), self.progress
             progress.elapsed_s = asyncio.get_running_loop().time() - started_at
             progress.watches = max(progress.watches, statistics.open_watches.total() - self._direct_watches)
-            progress.objects = {each.topic: statistics.objects.get(each.resource, 0) for each in RESOURCES}
+            progress.objects = {name: statistics.objects.get(each, 0) for name, each in self.scene.shown.items()}
             progress.in_sync = sum(client.is_synced for client in self._agents.values())
             await asyncio.sleep(0.25)
 

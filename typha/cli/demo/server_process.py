@@ -11,20 +11,21 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
-from typha.cli.demo.proof import RESOURCES
 from typha.cli.exits import CliError
 
 # Importing the Kubernetes client takes a second without bytecode, three on a busy machine; then comes the first list.
 READY_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0
 POLL_S: Final = 0.05
-FEED: Final = "demo"
+# The heading, and enough rows to see what they are like.
+LOOK_LINES: Final = 7
 
 
 def free_ports(count: int) -> list[int]:
@@ -34,16 +35,11 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def config_text(port: int, health: int, admin: int) -> str:
-    """The child's configuration file."""
-    topics = {
-        each.topic: {"resource": each.resource} | ({"fields": list(each.fields)} if each.fields is not None else {})
-        for each in RESOURCES
-    }
+def config_text(topics: Mapping[str, Any], port: int, health: int, admin: int) -> str:
+    """The child's configuration file; `topics` is the part of it that says what is served."""
     return yaml.safe_dump(
         {
-            "topics": topics,
-            "feeds": {FEED: [each.topic for each in RESOURCES]},
+            **topics,
             "listen": f"127.0.0.1:{port}",
             "health": f"127.0.0.1:{health}",
             "admin": f"127.0.0.1:{admin}",
@@ -56,12 +52,12 @@ def config_text(port: int, health: int, admin: int) -> str:
 class ServerProcess:
     """Started, killed and started again on the same ports; its log is in ``folder``."""
 
-    def __init__(self, folder: Path, kubeconfig: Path) -> None:
+    def __init__(self, folder: Path, kubeconfig: Path, topics: Mapping[str, Any]) -> None:
         self.port, self._health, self.admin = free_ports(3)
         self.starts = 0
         self._log = folder / "server.log"
         self._config = folder / "typha.yaml"
-        self._config.write_text(config_text(self.port, self._health, self.admin), encoding="utf-8")
+        self._config.write_text(config_text(topics, self.port, self._health, self.admin), encoding="utf-8")
         self._kubeconfig = kubeconfig
         self._process: asyncio.subprocess.Process | None = None
 
@@ -117,6 +113,26 @@ class ServerProcess:
             except TimeoutError:
                 await self.kill()
         return process.returncode
+
+    async def look(self) -> tuple[str, ...]:
+        """The first lines of ``typha get workloadendpoints -A``, as a user would run it."""
+        command = (
+            sys.executable,
+            "-m",
+            "typha",
+            "get",
+            "workloadendpoints",
+            "-A",
+            "--server",
+            f"127.0.0.1:{self.port}",
+        )
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, err = await process.communicate()
+        if process.returncode:
+            raise CliError(f"typha get workloadendpoints ended with {process.returncode}: {err.decode().strip()}")
+        return tuple(out.decode().splitlines()[:LOOK_LINES])
 
     async def _is_ready(self) -> bool:
         try:

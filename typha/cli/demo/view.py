@@ -12,8 +12,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from typha.cli.demo.proof import RESOURCES
-from typha.cli.demo.run import Options, Progress, Report, latency_ms
+from typha.cli.demo.report import Options, Progress, Report, latency_ms
 from typha.cli.exits import say
 from typha.cli.output import console, size
 
@@ -78,8 +77,8 @@ def render(options: Options, progress: Progress, rates: Rates) -> RenderableType
     topics = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     topics.add_column("topic")
     topics.add_column("objects", justify="right")
-    for resource in RESOURCES:
-        topics.add_row(resource.topic, f"{progress.objects.get(resource.topic, 0):,}")
+    for name, count in progress.objects.items():
+        topics.add_row(name, f"{count:,}")
     latency = latency_ms(progress.latencies_s)
     figures = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     figures.add_column(style="dim")
@@ -97,12 +96,13 @@ def render(options: Options, progress: Progress, rates: Rates) -> RenderableType
 
 
 def summary(report: Report) -> RenderableType:
-    """What is left on the screen at the end; the proof is its last line."""
+    """What is left on the screen at the end: figures, the proof, and (with Calico) a look at what the server held."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     progress, options = report.progress, report.options
     latency = latency_ms(progress.latencies_s)
+    per_agent = "for each agent that needs it whole" if options.calico else f"times {options.agents}"
     saved = 1 - report.bytes_to_agents / report.bytes_direct if report.bytes_direct else 0.0
     table.add_row("cluster", ", ".join(f"{count:,} {name}" for name, count in progress.objects.items()))
     table.add_row("changes", f"{progress.changes:,}, handed over {progress.deliveries:,} times")
@@ -120,7 +120,8 @@ def summary(report: Report) -> RenderableType:
     table.add_row(
         "bytes",
         f"{size(report.bytes_to_agents)} from typha to {options.agents} agents instead of {size(report.bytes_direct)} "
-        f"for direct watches (what one real direct agent received, JSON, times {options.agents}): {saved:.0%} saved",
+        f"for direct watches (what one real direct agent received, JSON, {per_agent}): {saved:.0%} saved",
     )
     verdict = Text(report.verdict.line, style="bold green" if report.verdict.holds else "bold red")
-    return Group(table, Text(), verdict)
+    look = [Text(), Text("typha get workloadendpoints -A", style="dim"), *map(Text, report.look)] if report.look else []
+    return Group(table, Text(), verdict, *look)

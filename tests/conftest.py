@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
+# As a whole, before typha takes the parts that it needs: some tests use it as an agent's author would.
+import kubernetes_asyncio  # noqa: F401
+
 pytest_plugins = ["tests.controlplane.fixtures"]
 
 os.environ["TYPHA_VERIFY"] = "1"

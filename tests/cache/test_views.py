@@ -22,15 +22,33 @@ def opened(views: Views, of: Filter, log: Log | None = None, head: int = 0) -> L
     return views.open(of, log or Log(), head).log
 
 
-def test_indexed_from_the_first_entry_on() -> None:
+def indexed() -> Views:
+    """Somebody has asked for a node before."""
     views = Views(ATTRIBUTES)
-    assert list(views.put(None, entry("a", 1, 0, "n0", {}))) == []
-    assert list(opened(views, wanted(node="n0")).entries) == ["a"]
+    opened(views, wanted(node="nobody"))
+    return views
+
+
+def test_indexed_for_all_values_when_the_first_reader_asks() -> None:
+    views = Views(ATTRIBUTES)
+    log = log_of(entry("a", 1, 0, "n0", {}), entry("b", 2, 0, "n1", {}), entry("c", 3, 0, None, {}))
+    view = views.open(wanted(node="n0"), log, 7)
+    assert (list(view.log.entries), view.horizon) == (["a"], 7)
+    log.put(entry("d", 8, 0, "n1", {}))
+    assert list(views.put(None, log.entries["d"])) == []
+    other = views.open(wanted(node="n1"), log, 9)
+    assert (list(other.log.entries), other.horizon) == (["b", "d"], 7)
     assert opened(views, wanted(node="n9")).is_empty
 
 
-def test_moving_is_a_tombstone_here_and_a_put_there_at_one_rv() -> None:
+def test_nobody_pays_for_an_index_that_nobody_reads() -> None:
     views = Views(ATTRIBUTES)
+    list(views.put(None, entry("a", 1, 0, "n0", {})))
+    assert list(views.logs()) == []
+
+
+def test_moving_is_a_tombstone_here_and_a_put_there_at_one_rv() -> None:
+    views = indexed()
     before, after = entry("a", 1, 0, "n0", {}), entry("a", 2, 0, "n1", {})
     list(views.put(None, before))
     (burial,) = views.put(before, after)
@@ -40,7 +58,7 @@ def test_moving_is_a_tombstone_here_and_a_put_there_at_one_rv() -> None:
 
 
 def test_losing_and_gaining_an_attribute() -> None:
-    views = Views(ATTRIBUTES)
+    views = indexed()
     unscheduled, scheduled = entry("a", 1, 0, None, None), entry("a", 2, 0, "n0", None)
     list(views.put(None, unscheduled))
     assert list(views.put(unscheduled, scheduled)) == []
@@ -49,7 +67,7 @@ def test_losing_and_gaining_an_attribute() -> None:
 
 
 def test_delete_buries_in_every_view_that_holds_it() -> None:
-    views = Views(ATTRIBUTES)
+    views = indexed()
     held = entry("a", 1, 0, "n0", {"app": "web"})
     log = log_of(held)
     list(views.put(None, held))
@@ -82,7 +100,7 @@ def test_number_of_views_is_bounded_and_unread_ones_make_room(monkeypatch: pytes
 
 
 def test_drop_unread_keeps_what_is_read_or_holds_something() -> None:
-    views = Views(ATTRIBUTES)
+    views = indexed()
     held = entry("a", 1, 0, "n0", {})
     list(views.put(None, held))
     opened(views, wanted(node="n1")).readers += 1
@@ -103,7 +121,7 @@ def test_drop_unread_waits_before_it_lets_a_view_go() -> None:
 
 
 def test_clear_keeps_the_logs_that_have_readers() -> None:
-    views = Views(ATTRIBUTES)
+    views = indexed()
     list(views.put(None, entry("a", 1, 0, "n0", {})))
     list(views.put(None, entry("b", 2, 0, "n1", {})))
     read = opened(views, wanted(node="n0"))

@@ -118,6 +118,7 @@ def test_attribute_counts_as_a_change() -> None:
     world = World()
     topic = world.a.pods
     topic.begin_list().commit(1, 0.0)
+    topic.open(topic.parse_filter({"node": "n0"}))
     topic.put("p", 2, [("p", b"\x01", ("n0", {"v": "0"}))], 0.0)
     topic.put("p", 3, [("p", b"\x01", ("n1", {"v": "0"}))], 0.0)
     left, entered = (topic.open(topic.parse_filter({"node": node})) for node in ("n0", "n1"))

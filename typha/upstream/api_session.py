@@ -23,12 +23,11 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from kubernetes_asyncio.client import ApiClient, Configuration
-from kubernetes_asyncio.config import ConfigException
 
 from typha.upstream.answers import error_of_answer
 from typha.upstream.credentials import describe_tls_error
 from typha.upstream.errors import ConnectionLostError, CredentialsError, Phase, RequestError, TlsFailedError
+from typha.upstream.kubernetes_client import ApiClient, ConfigException, Configuration
 from typha.version import __version__
 
 __all__ = ["ApiSession"]

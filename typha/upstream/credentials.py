@@ -27,12 +27,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from kubernetes_asyncio.client import Configuration
-from kubernetes_asyncio.config import ConfigException
-from kubernetes_asyncio.config.incluster_config import InClusterConfigLoader
-from kubernetes_asyncio.config.kube_config import load_kube_config
 
 from typha.upstream.errors import CredentialsError
+from typha.upstream.kubernetes_client import (
+    ConfigException,
+    Configuration,
+    InClusterConfigLoader,
+    load_kube_config,
+)
 
 __all__ = ["SERVICE_ACCOUNT", "CredentialSettings", "from_environment", "load_configuration"]
 

@@ -169,6 +169,19 @@ def test_nothing_but_an_envelope_goes_on_in_the_next_message() -> None:
     refused(definitions + cut, BadGobError, "ends inside an interface value")
 
 
+def test_a_string_in_an_interface_stands_behind_a_zero_and_its_length() -> None:
+    update = struct_type(92, "SerializedUpdate", ("Revision", INTERFACE))
+    definitions = ENVELOPE_TYPE + gob(struct_type(90, "MsgKVs", ("KVs", 91))) + gob(other_type(91, 2, 92)) + gob(update)
+    good = text_in_interface("307")
+    for bad, match in (
+        (good.replace(b"\x05\x00\x03", b"\x05\x01\x03"), "does not start with 0"),
+        (good.replace(b"\x05\x00\x03", b"\x04\x00\x03"), "not as long as it says"),
+    ):
+        reader = server_messages()
+        with pytest.raises(BadGobError, match=match):
+            read_all(reader, definitions + envelope("MsgKVs", 90, b"\x01\x01\x01" + bad + b"\x00\x00"))
+
+
 def test_times_that_go_does_not_write() -> None:
     definitions = ENVELOPE_TYPE + gob(struct_type(90, "MsgPong", ("PingTimestamp", 91))) + gob(other_type(91, 5))
     good = bytes.fromhex("010000000edce5e80000000005ffff")
@@ -238,6 +251,9 @@ def test_what_is_skipped_is_counted_and_not_deep() -> None:
     nested = struct_type(91, "Nest", ("Inner", 91))
     value = b"\x01" * 40 + b"\x00" * 40
     refused(hello_with(nested, fields=[("X", 91)], value=value), TooManyError, "17 levels")
+    for form in (other_type(91, 2, 91), other_type(91, 4, 2, 91)):
+        pairs = b"\x01" * 80
+        refused(hello_with(form, fields=[("X", 91)], value=b"\x01" + pairs + b"\x00"), TooManyError, "17 levels")
     wide = b"\x01" + encode_uint(1_000_000) + bytes(1_000_000) + b"\x00"
     refused(hello_with(other_type(91, 2, 2), fields=[("X", 91)], value=wide), TooManyError, "1025 values")
 

@@ -65,6 +65,13 @@ def test_round_trip(parts: list[bytes], piece_bytes: int) -> None:
     assert content(stream, piece_bytes) == b"".join(parts)
 
 
+def test_a_full_raw_chunk() -> None:
+    noise = random.Random(2).randbytes(BLOCK)
+    chunk = WRITER.compress(noise)
+    assert chunk[:4] == b"\x01" + (BLOCK + 4).to_bytes(3, "little")
+    assert content(STREAM_IDENTIFIER + chunk) == noise
+
+
 def test_padding_is_skipped_without_being_held() -> None:
     padding = b"\xfe\xff\xff\xff" + bytes(2**24 - 1)
     reader = SnappyReader()

@@ -117,6 +117,7 @@ def test_thousands_of_elements_in_one_message() -> None:
         ("/k", b"v", UpdateType.DELETED, "/k: an agent takes an empty value"),
         ("/k", None, UpdateType.UPDATED, "/k: no value and update type"),
         ("", b"v", UpdateType.NEW, "without key"),
+        ("/\ud800", b"v", UpdateType.NEW, "is not Unicode text"),
     ],
 )
 def test_what_cannot_be_said(key: str, value: bytes | None, update_type: UpdateType, match: str) -> None:

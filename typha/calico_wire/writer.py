@@ -76,22 +76,22 @@ def encode_element(
             raise UnencodableError(f"{key}: no value and update type {update_type}; only a deletion has no value")
     elif not value or update_type == UpdateType.DELETED:
         raise UnencodableError(f"{key}: an agent takes an empty value for a deletion; say so with value None")
-    encoded_key = key.encode()
+    try:
+        encoded_key, encoded_revision, encoded_v3 = key.encode(), revision.encode(), v3_resource_version.encode()
+    except UnicodeEncodeError:
+        raise UnencodableError(f"{key!r}: key or revision is not Unicode text") from None
     size = len(encoded_key)
     if not size:
         raise UnencodableError("a KV without key")
     head = _ONE[size] if size < 128 else b"\x01" + encode_uint(size)
-    encoded_revision = revision.encode()
     length = len(encoded_revision)
     if length < _SHORT_REVISION:
         before = _AFTER_KEY[length] if value is None else _AFTER_VALUE[length]
     else:
         before = (b"\x02" if value is None else b"\x01") + _STRING
         before += encode_uint(1 + len(encode_uint(length)) + length) + b"\x00" + encode_uint(length)
-    if v3_resource_version:
-        tail = b"\x01" + encode_text(v3_resource_version.encode()) + _AFTER_V3[update_type]
-    else:
-        tail = _AFTER_REVISION[update_type]
+    v3 = b"\x01" + encode_text(encoded_v3) if encoded_v3 else b""
+    tail = v3 + (_AFTER_V3 if v3 else _AFTER_REVISION)[update_type]
     if value is None:
         return b"".join((head, encoded_key, before, encoded_revision, tail))
     size = len(value)

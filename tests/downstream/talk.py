@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.kit.server import Clock, Server
 from tests.kit.truth import Body, Truth
-from typha.downstream.session import Load, NativeSession
+from typha.downstream.dialect import Load
+from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
 from typha.wire import messages as m
 from typha.wire.codec import decode_message

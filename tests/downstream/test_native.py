@@ -89,8 +89,11 @@ def test_no_bucket_no_frame(server: Server) -> None:
 def test_compressed_only_where_it_is_smaller() -> None:
     small = [entry("a", 1)]
     large = [entry(f"key-{number}", number + 1) for number in range(200)]
-    assert COMPRESSED.encode_changes(0, 5, small, []) == PLAIN.encode_changes(0, 5, small, [])
-    packed, plain = COMPRESSED.encode_changes(0, 5, large, [("x", 3)]), PLAIN.encode_changes(0, 5, large, [("x", 3)])
+    assert COMPRESSED.encode_changes(0, 3, 5, small, []) == PLAIN.encode_changes(0, 3, 5, small, [])
+    packed, plain = (
+        COMPRESSED.encode_changes(0, 3, 5, large, [("x", 3)]),
+        PLAIN.encode_changes(0, 3, 5, large, [("x", 3)]),
+    )
     assert packed[4] & COMPRESSED_BIT
     assert len(packed) < len(plain)
     assert decoded(packed) == decoded(plain)

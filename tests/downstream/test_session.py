@@ -5,7 +5,8 @@ import pytest
 from tests.downstream.talk import decoded, session_of, synced_server
 from tests.kit.server import Server
 from tests.kit.truth import Body
-from typha.downstream.session import Load, NativeSession, SessionState
+from typha.downstream.dialect import Load, SessionState
+from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
 from typha.wire import messages as m
 from typha.wire.codec import encode_message

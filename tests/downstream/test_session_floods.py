@@ -6,7 +6,8 @@ import pytest
 
 from tests.downstream.talk import decoded, session_of, synced_server
 from tests.kit.server import Server
-from typha.downstream.session import FRAMES_AT_ONCE, FRAMES_PER_S, NativeSession, SessionState
+from typha.downstream.dialect import SessionState
+from typha.downstream.session import FRAMES_AT_ONCE, FRAMES_PER_S, NativeSession
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
 from typha.wire.errors import TooManyFramesError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.kit.checked_copy import CheckedCopy
 from tests.kit.server import Clock, Server
 from tests.kit.truth import State, Truth, Where
-from typha.downstream.session import Load, NativeSession, SessionState
+from typha.downstream.dialect import Load, SessionState
+from typha.downstream.session import NativeSession
 from typha.downstream.streams import Subscriber
 from typha.wire import messages as m
 from typha.wire.codec import decode_message

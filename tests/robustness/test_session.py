@@ -12,7 +12,8 @@ from tests.robustness.hostile import GREETING
 from tests.robustness.inputs import Inputs
 from typha.cache.catalog import Catalog
 from typha.cache.topic import Topic
-from typha.downstream.session import Load, NativeSession, SessionState
+from typha.downstream.dialect import Load, SessionState
+from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, SERVER_INBOUND_LIMIT_BYTES, FrameDecoder
 

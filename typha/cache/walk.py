@@ -39,9 +39,14 @@ class Encoding(Protocol):
     """How one kind of reader wants changes: a dialect with a compression. Hashable; equal ones share frames."""
 
     def encode_changes(
-        self, topic_id: int, through: int | None, puts: Sequence[Entry], deletes: Sequence[tuple[str, int]]
+        self,
+        topic_id: int,
+        start: int | None,
+        through: int | None,
+        puts: Sequence[Entry],
+        deletes: Sequence[tuple[str, int]],
     ) -> bytes:
-        """One frame of changes, each list ascending by rv."""
+        """One frame of the changes since ``start`` (None: of a snapshot), each list ascending by rv."""
 
 
 class Walk:
@@ -98,6 +103,7 @@ class Walk:
         is_last = put_end == len(puts) and delete_end == len(deletes)
         frame = encoding.encode_changes(
             self.topic_id,
+            self.start,
             self.through if is_last and not self.staged else None,
             puts[put_start:put_end],
             deletes[delete_start:delete_end],

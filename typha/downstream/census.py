@@ -60,15 +60,15 @@ def subscribers(connections: Collection[Connection], now: float) -> list[Subscri
     listed = []
     for connection in connections:
         session, subscriber = connection.session, connection.subscriber
-        if not connection.is_welcomed or session.hello is None:
+        if not connection.is_welcomed:
             continue
         positions = {s.log: s.position for s in subscriber.group.streams} if subscriber.group else {}
         listed.append(
             SubscriberStatistics(
                 session=session.id,
                 address=connection.address,
-                node=session.hello.node,
-                agent=session.hello.agent,
+                node=session.node,
+                agent=session.agent,
                 age_s=now - connection.connected_at,
                 bytes_sent=subscriber.bytes_sent,
                 frames_sent=subscriber.frames_sent,
@@ -80,7 +80,7 @@ def subscribers(connections: Collection[Connection], now: float) -> list[Subscri
                         s.phase.name.lower(),
                         positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
                         session.applied.get(s.topic.id),
-                        dict(session.hello.where.get(s.topic.name, {})),
+                        dict(session.where_of(s.topic.name)),
                     )
                     for s in session.subscriptions
                 ),

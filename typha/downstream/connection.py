@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable
 from typing import Final, cast
 
-from typha.downstream.session import NativeSession, SessionState
+from typha.downstream.dialect import Session, SessionState
 from typha.downstream.streams import GONE, Subscriber
 
 # Answers to one read of 64 KiB of pings are less than that; more waits until the peer has read.
@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        session: NativeSession,
+        session: Session,
         *,
         clock: Callable[[], float],
         on_made: Callable[[Connection], None],

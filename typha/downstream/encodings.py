@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from typha.cache.log import Entry
+from typha.cache.topic import Topic
+from typha.downstream.native import bookmark_frame, status_frame
 from typha.wire.entries import encode_delete, encode_entries
 from typha.wire.frames import compress_frame
 
@@ -17,13 +19,26 @@ class NativeEncoding:
         self.zstd = zstd
 
     def encode_changes(
-        self, topic_id: int, through: int | None, puts: Sequence[Entry], deletes: Sequence[tuple[str, int]]
+        self,
+        topic_id: int,
+        start: int | None,
+        through: int | None,
+        puts: Sequence[Entry],
+        deletes: Sequence[tuple[str, int]],
     ) -> bytes:
         """One frame, compressed where that is smaller and was negotiated."""
         frame = encode_entries(
             topic_id, through, [entry.put for entry in puts], [encode_delete(key, rv) for key, rv in deletes]
         )
         return compress_frame(frame) if self.zstd else frame
+
+    def encode_bookmark(self, positions: Sequence[tuple[Topic, int]], now: float) -> bytes:
+        """A Bookmark frame."""
+        return bookmark_frame(positions, now)
+
+    def encode_status(self, topic: Topic, now: float) -> bytes:
+        """A Status frame."""
+        return status_frame((topic,), now)
 
 
 PLAIN: Final = NativeEncoding(zstd=False)

@@ -24,9 +24,9 @@ from typing import Final
 from typha.cache.catalog import Catalog
 from typha.cache.log import Log
 from typha.cache.topic import Topic
-from typha.cache.walk import FRAME_BYTES, Encoding, Walks
+from typha.cache.walk import FRAME_BYTES, Walks
 from typha.downstream.admission import Joiners
-from typha.downstream.native import bookmark_frame, status_frame
+from typha.downstream.dialect import Dialect
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
 from typha.downstream.streams import Batch, Group, Stream, Subscriber
@@ -64,7 +64,7 @@ class FanOut:
         self._on_evidence = on_evidence
         self._verify = verify
         self.is_eager = False
-        self._streams: dict[tuple[Log, Encoding], Stream] = {}
+        self._streams: dict[tuple[Log, Dialect], Stream] = {}
         self._groups: dict[frozenset[Stream], Group] = {}
         self._queue: deque[Subscriber] = deque()
         self._dirty: dict[Topic, float] = {}
@@ -164,13 +164,13 @@ class FanOut:
             if before is None or before == news:
                 continue
             self._told[topic] = news
-            status = status_frame((topic,), self._clock())
+            now = self._clock()
             for subscriber in list(self.subscribers):
                 for subscription in subscriber.session.subscriptions:
                     if subscription.topic is topic:
-                        self._tell(subscriber, subscription, status)
+                        self._tell(subscriber, subscription, now)
 
-    def _tell(self, subscriber: Subscriber, subscription: Subscription, status: bytes) -> None:
+    def _tell(self, subscriber: Subscriber, subscription: Subscription, now: float) -> None:
         topic, session = subscription.topic, subscriber.session
         # A consistent first list below what this client has seen: the cluster was restored.
         is_evidence = (
@@ -191,7 +191,7 @@ class FanOut:
                 session.say_reset(subscription)
             self._leave_group(subscriber)
             subscription.phase = Phase.SETTLING
-        session.say(status)
+        session.say(session.encoding.encode_status(topic, now))
         subscriber.flush()
         self._enqueue(subscriber)
 
@@ -223,7 +223,7 @@ class FanOut:
         is_large = None in pieces
         if group.bookmark_due_at <= now:
             group.bookmark_due_at = now + self._settings.bookmark_interval_s
-            data += bookmark_frame([(stream.topic, stream.position) for stream in group.streams], now)
+            data += group.dialect.encode_bookmark([(stream.topic, stream.position) for stream in group.streams], now)
         stop_at = now + self._settings.round_budget_s
         starts = {stream.log: batch.start for stream, batch in changed.items()}
         for count, subscriber in enumerate(list(group.members), 1):
@@ -351,7 +351,7 @@ class FanOut:
 
     # --- groups
 
-    def _stream(self, subscription: Subscription, encoding: Encoding) -> Stream:
+    def _stream(self, subscription: Subscription, encoding: Dialect) -> Stream:
         key = (subscription.log, encoding)
         stream = self._streams.get(key)
         if stream is None:
@@ -370,7 +370,8 @@ class FanOut:
         key = frozenset(streams)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = Group(key, self._clock() + self._settings.bookmark_interval_s)
+            due_at = self._clock() + self._settings.bookmark_interval_s
+            group = self._groups[key] = Group(key, subscriber.session.encoding, due_at)
         group.members[subscriber] = None
         subscriber.group = group
         subscriber.joined_in = self.counters.rounds

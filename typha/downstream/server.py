@@ -23,12 +23,12 @@ from typing import Final
 from typha.cache.catalog import Catalog
 from typha.downstream import census
 from typha.downstream.connection import Connection
+from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
-from typha.downstream.session import Load, NativeSession, SessionState
+from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.wire import messages as m
-from typha.wire.codec import encode_message
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
 
@@ -213,10 +213,9 @@ class Server:
         settings, now = self._settings, self._clock()
         session = connection.session
         self.counters.welcomed += 1
-        connection.ping_due_at = now + settings.ping_interval_s
+        connection.ping_due_at = now + session.ping_interval_s
         if settings.max_age_s:
             connection.move_due_at = now + settings.max_age_s * self._rng.uniform(0.9, 1.1)
-        hello = session.hello
         modes = Counter(
             "snapshot" if s.position is None else "reconcile" if s.is_staged else "resume"
             for s in session.subscriptions
@@ -227,8 +226,8 @@ class Server:
             extra={
                 "conn": session.id,
                 "address": connection.address,
-                "node": hello.node if hello else "",
-                "agent": hello.agent if hello else "",
+                "node": session.node,
+                "agent": session.agent,
                 **modes,
             },
         )
@@ -269,7 +268,7 @@ class Server:
         if not connection.is_welcomed:
             return
         self.counters.go_aways += 1
-        connection.session.say(encode_message(m.GoAway(reason, after_s, self._settings.advertise)))
+        connection.session.say_go_away(reason, after_s)
         connection.subscriber.flush()
 
     def _jittered(self, seconds: float) -> float:
@@ -326,14 +325,14 @@ class Server:
 
     def _tick_open(self, connection: Connection, now: float) -> None:
         session, settings = connection.session, self._settings
-        if connection.is_drained and now - session.heard_at >= settings.silence_timeout_s:
-            session.say_close(CloseCode.PING_TIMEOUT, f"nothing heard for {settings.silence_timeout_s:g} s")
+        if connection.is_drained and now - session.heard_at >= session.silence_timeout_s:
+            session.say_close(CloseCode.PING_TIMEOUT, f"nothing heard for {session.silence_timeout_s:g} s")
             self.fan_out.remove(connection.subscriber)
             self._finish(connection)
             return
         if now >= connection.ping_due_at:
-            connection.ping_due_at = now + settings.ping_interval_s
-            session.say(encode_message(m.Ping(int(now * 1e9))))
+            connection.ping_due_at = now + session.ping_interval_s
+            session.say_ping(now)
             connection.subscriber.flush()
         if now >= connection.move_due_at:
             connection.move_due_at = float("inf")

@@ -1,24 +1,18 @@
-"""One native subscriber's conversation, without I/O: bytes in, control frames out, subscriptions for the fan-out.
-
-    HELLO  -> a whole Hello is awaited
-    SEEN   -> the client has seen more than this server holds: the Welcome waits (protocol, section 5)
-    OPEN   -> welcomed; the fan-out serves ``subscriptions``
-    CLOSED -> ``closed_by`` says why; nothing is read any more
+"""One native subscriber's conversation (docs/protocol.md), without I/O.
 
 Invariants
-1. Whatever the peer sends, ``receive_data`` does not raise: a breach closes with Refused (before the Welcome) or
-   Close (after it), and is kept in ``error`` for one log line.
+1. A breach closes with Refused (before the Welcome) or Close (after it).
 2. What the peer controls is bounded: one frame of 64 KiB, frames per second, one open request per topic, filters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final
 
 from typha.cache.catalog import Catalog
 from typha.downstream import encodings, native
+from typha.downstream.dialect import Load, Session, SessionState
 from typha.downstream.handshake import PlannedTopic, plan
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.subscription import Subscription
@@ -28,30 +22,14 @@ from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.errors import RefusedError, RemoteProtocolError, TooManyFramesError, UnexpectedFrameError
 from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType, compress_frame
-from typha.wire.states import PROTOCOL_MAX, ZSTD, RefusalCode
+from typha.wire.states import PROTOCOL_MAX, ZSTD, GoAwayReason, RefusalCode
 
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
 FRAMES_AT_ONCE: Final = 256
 FRAMES_PER_S: Final = 20.0
 
 
-class SessionState(Enum):
-    """See the module."""
-
-    HELLO = auto()
-    SEEN = auto()
-    OPEN = auto()
-    CLOSED = auto()
-
-
-class Load(NamedTuple):
-    """What Welcome tells of the server's load."""
-
-    connections: int
-    target: int
-
-
-class NativeSession:
+class NativeSession(Session):
     """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded)."""
 
     def __init__(
@@ -64,28 +42,28 @@ class NativeSession:
         now: float,
         admit: Callable[[m.Hello], Load],
     ) -> None:
-        self.id = session_id
-        self.state = SessionState.HELLO
-        self.subscriptions: list[Subscription] = []
-        self.encoding = encodings.PLAIN
-        self.error: Exception | None = None
-        self.closed_by = ""
+        super().__init__(session_id, encodings.PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
         self.hello: m.Hello | None = None
-        self.applied: dict[int, int] = {}
-        self.heard_at = now
-        self.deadline_at = now + settings.handshake_timeout_s
         self._catalog = catalog
         self._feeds = feeds
         self._settings = settings
         self._admit = admit
         self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)
-        self._outbox: list[bytes] = []
         self._frames_left = float(FRAMES_AT_ONCE)
 
     @property
-    def is_closed(self) -> bool:
-        """Nothing more is read or served."""
-        return self.state is SessionState.CLOSED
+    def ping_interval_s(self) -> float:
+        """See Session."""
+        return self._settings.ping_interval_s
+
+    @property
+    def silence_timeout_s(self) -> float:
+        """See Session."""
+        return self._settings.silence_timeout_s
+
+    def where_of(self, topic: str) -> Mapping[str, str]:
+        """See Session."""
+        return {} if self.hello is None else self.hello.where.get(topic, {})
 
     # --- in
 
@@ -116,6 +94,7 @@ class NativeSession:
         match message:
             case m.Hello() if self.state is SessionState.HELLO:
                 self.hello = message
+                self.node, self.agent = message.node, message.agent
                 self.decide(now)
             case m.Close():
                 self.close("by_client", None)
@@ -167,8 +146,8 @@ class NativeSession:
             self.deadline_at = now + self._settings.seen_timeout_s
 
     def _welcome(self, hello: m.Hello, planned: list[PlannedTopic], load: Load, now: float) -> None:
-        if ZSTD in hello.compression and compression.is_available():
-            self.encoding = encodings.COMPRESSED
+        zstd = ZSTD in hello.compression and compression.is_available()
+        self.encoding = encodings.COMPRESSED if zstd else encodings.PLAIN
         self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
         self.state = SessionState.OPEN
         self._frames_left += len(self.subscriptions)
@@ -182,7 +161,7 @@ class NativeSession:
                     cluster=self._catalog.cluster or "",
                     topics=tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned),
                     protocol=min(hello.protocol[1], PROTOCOL_MAX),
-                    compression=ZSTD if self.encoding.zstd else None,
+                    compression=ZSTD if zstd else None,
                     ping_interval_s=self._settings.ping_interval_s,
                     connections=load.connections,
                     target=load.target,
@@ -227,30 +206,19 @@ class NativeSession:
 
     def close(self, code: str, error: Exception | None) -> None:
         """The conversation is over; what is in the outbox may still go out."""
-        if self.state is SessionState.CLOSED:
-            return
-        self.state = SessionState.CLOSED
-        self.closed_by, self.error = code, error
-        self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)  # what it sent beyond this is let go
-        for subscription in self.subscriptions:
-            subscription.close()
-        self.subscriptions = []
+        if not self.is_closed:
+            self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)  # what it sent beyond this is let go
+        super().close(code, error)
 
     # --- out
 
-    def say(self, frame: bytes) -> None:
-        """Queue a control frame."""
-        self._outbox.append(frame)
+    def say_ping(self, now: float) -> None:
+        """See Session."""
+        self.say(encode_message(m.Ping(int(now * 1e9))))
 
-    def take_frames(self) -> bytes:
-        """Control frames that wait, joined; b"" for none."""
-        if not self._outbox:
-            return b""
-        frames = b"".join(self._outbox)
-        self._outbox.clear()
-        return frames
-
-    # --- what the fan-out says in this dialect
+    def say_go_away(self, reason: GoAwayReason, after_s: float) -> None:
+        """See Session."""
+        self.say(encode_message(m.GoAway(reason, after_s, self._settings.advertise)))
 
     def say_bookmark(self, subscriptions: Sequence[Subscription], now: float) -> None:
         """These subscriptions hold everything up to their position."""
@@ -277,4 +245,4 @@ class NativeSession:
         subscription.digest_at = subscription.requested = None
         subscription.is_staged = False
         for frame in native.index_frames(subscription.topic, subscription.log, at, self._catalog.salt, requested):
-            self.say(compress_frame(frame) if self.encoding.zstd else frame)
+            self.say(compress_frame(frame) if self.encoding is encodings.COMPRESSED else frame)

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from typha.cache.log import Log
 from typha.cache.topic import Topic
-from typha.cache.walk import Encoding, Walk
-from typha.downstream.session import NativeSession
+from typha.cache.walk import Walk
+from typha.downstream.dialect import Dialect, Session
 
 
 class Outlet(Protocol):
@@ -43,7 +43,7 @@ class Stream:
 
     __slots__ = ("encoding", "groups", "log", "position", "topic")
 
-    def __init__(self, topic: Topic, log: Log, encoding: Encoding) -> None:
+    def __init__(self, topic: Topic, log: Log, encoding: Dialect) -> None:
         self.topic = topic
         self.log = log
         self.encoding = encoding
@@ -56,7 +56,7 @@ class Batch:
 
     __slots__ = ("data", "start", "walk")
 
-    def __init__(self, start: int, walk: Walk, encoding: Encoding) -> None:
+    def __init__(self, start: int, walk: Walk, encoding: Dialect) -> None:
         self.start = start
         self.walk = walk
         # A re-list can change everything at once: then each member reads the walk at its own speed.
@@ -64,12 +64,13 @@ class Batch:
 
 
 class Group:
-    """Caught-up subscribers of exactly these streams."""
+    """Caught-up subscribers of exactly these streams, which are all of one dialect."""
 
-    __slots__ = ("bookmark_due_at", "members", "streams")
+    __slots__ = ("bookmark_due_at", "dialect", "members", "streams")
 
-    def __init__(self, streams: frozenset[Stream], bookmark_due_at: float) -> None:
+    def __init__(self, streams: frozenset[Stream], dialect: Dialect, bookmark_due_at: float) -> None:
         self.streams = streams
+        self.dialect = dialect
         self.members: dict[Subscriber, None] = {}
         self.bookmark_due_at = bookmark_due_at
         for stream in streams:
@@ -89,7 +90,7 @@ class Subscriber:
         "session",
     )
 
-    def __init__(self, session: NativeSession, outlet: Outlet) -> None:
+    def __init__(self, session: Session, outlet: Outlet) -> None:
         self.session = session
         self.outlet = outlet
         self.group: Group | None = None

@@ -183,7 +183,7 @@ class Simulation(Child):
 
 
 class Server(Child):
-    """``typha serve`` on the simulation; ``settings`` are keys of the configuration file, ``built_in_feeds`` what else to serve.
+    """``typha serve`` on the simulation; ``settings`` are keys of the configuration file.
 
     With ``built_in_feeds`` there is no topic ``pods``: the feeds have their own.
     """

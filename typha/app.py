@@ -120,6 +120,7 @@ class App:
             probe=self._probe,
             on_restored=self._restored_by_client,
             tls=server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None,
+            calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
 

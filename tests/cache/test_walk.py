@@ -17,7 +17,12 @@ class Lines:
         self.encoded = 0
 
     def encode_changes(
-        self, topic_id: int, through: int | None, puts: Sequence[Entry], deletes: Sequence[tuple[str, int]]
+        self,
+        topic_id: int,
+        start: int | None,
+        through: int | None,
+        puts: Sequence[Entry],
+        deletes: Sequence[tuple[str, int]],
     ) -> bytes:
         self.encoded += 1
         named = ",".join(f"{put.key}@{put.rv}" for put in puts), ",".join(f"{key}@{rv}" for key, rv in deletes)

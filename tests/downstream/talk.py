@@ -32,7 +32,7 @@ def session_of(server: Server, settings: DownstreamSettings | None = None) -> Na
         {"all": ("pods", "hosts")},
         settings or server.settings,
         now=server.clock.now,
-        admit=lambda _: Load(3, 10),
+        admit=lambda: Load(3, 10),
     )
 
 

@@ -69,7 +69,7 @@ def test_refusal_carries_code_reason_and_addresses(server: Server) -> None:
 
 
 def test_admission_refuses_before_anything_is_planned(server: Server) -> None:
-    def full(_: m.Hello) -> Load:
+    def full() -> Load:
         raise RefusedError(RefusalCode.DRAINING, "this server stops", 1.5)
 
     session = NativeSession("s1", server.catalog, {}, server.settings, now=0.0, admit=full)

@@ -100,7 +100,7 @@ class Client:
             {},
             server.settings,
             now=self.clock.now,
-            admit=lambda _: Load(1, 1),
+            admit=lambda: Load(1, 1),
         )
         self.subscriber = Subscriber(self.peer, self.outlet)
         self.unsent = None

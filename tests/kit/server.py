@@ -10,6 +10,7 @@ from tests.kit.truth import ATTRIBUTES, CONVERTERS, Item, Life, State, Truth
 from typha.cache.catalog import Catalog
 from typha.cache.topic import Topic
 from typha.downstream.fan_out import FanOut
+from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
 from typha.wire.states import TopicState
 
@@ -79,7 +80,11 @@ class Server:
         self.watched = 0  # events up to this rv have been applied
         self.epoch = self.truth.epoch
         self.catalog.set_cluster(f"uid/{self.epoch}", self.clock.now)
-        self.fan_out = FanOut(self.catalog, self.settings, clock=self.clock, wake=lambda: None, verify=True)
+        feeds = {"felix": tuple(self.catalog.topics), "bgp": ("pods",)}
+        self.views = FeedViews(feeds, self.catalog.topics, clock=self.clock, wake=lambda: None)
+        self.fan_out = FanOut(
+            self.catalog, self.settings, clock=self.clock, wake=lambda: None, views=self.views, verify=True
+        )
         self._running: Iterator[None] | None = None
 
     @property

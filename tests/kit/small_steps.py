@@ -18,6 +18,6 @@ def small_steps(*, frame_bytes: int = 40) -> Iterator[None]:
     """Frames of about ``frame_bytes``, and the clock looked at after every subscriber."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typha.cache.walk.FRAME_BYTES", frame_bytes)
-        patch.setattr("typha.downstream.fan_out.FRAME_BYTES", frame_bytes)
+        patch.setattr("typha.downstream.streams.FRAME_BYTES", frame_bytes)
         patch.setattr("typha.downstream.fan_out._CLOCK_EVERY", 1)
         yield

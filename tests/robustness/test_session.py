@@ -30,9 +30,7 @@ def new_session() -> NativeSession:
     for number in range(20):
         loading.put(f"a/{number}", number + 1, ((f"a/{number}", b"\x80", (f"node-{number % 3}",)),))
     loading.commit(20, 0.0)
-    return NativeSession(
-        "1", catalog, {"all": ["pods"]}, DownstreamSettings(), now=0.0, admit=lambda hello: Load(1, 10)
-    )
+    return NativeSession("1", catalog, {"all": ["pods"]}, DownstreamSettings(), now=0.0, admit=lambda: Load(1, 10))
 
 
 def feed(session: NativeSession, data: bytes, cuts: Random) -> None:

@@ -4,7 +4,7 @@ Invariants
 1. The write buffer limits are as low as asyncio can have them, so ``is_drained`` is true when the kernel took
    everything (with TLS: all but what fits the transport below it, 64 KiB).
 2. A peer that sends but does not read is not read any more: its pings cannot pile answers up.
-3. The first byte tells the language; what is not ours is closed without a word, as its own protocol expects.
+3. The first byte tells the language: our own, or (``foreign``) Calico's.
 
 Road not taken: asyncio streams. ``drain()`` needs a task per subscriber, and costs 0.78 of a C send loop.
 """
@@ -29,8 +29,8 @@ log = logging.getLogger("typha.downstream")
 
 
 class Connection(asyncio.Protocol):
-    """See the module. ``owner`` callbacks run on the loop: ``on_received`` after each read, ``on_drained``,
-    ``on_lost`` once at the end.
+    """See the module. ``session`` is ours until the first byte says otherwise. Callbacks run on the loop:
+    ``on_received`` after each read, ``on_drained``, ``on_lost`` once at the end.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         on_received: Callable[[Connection], None],
         on_drained: Callable[[Connection], None],
         on_lost: Callable[[Connection], None],
+        foreign: Callable[[], Session] | None = None,
     ) -> None:
         self.session = session
         self.subscriber = Subscriber(session, self)
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._on_made, self._on_received = on_made, on_received
         self._on_drained, self._on_lost = on_drained, on_lost
+        self._foreign = foreign
         self._transport: asyncio.Transport | None = None
         self._stall: tuple[int, float] | None = None
         self._is_first = True
@@ -79,8 +81,11 @@ class Connection(asyncio.Protocol):
             self._is_first = False
             if data[0] != _NATIVE_FIRST_BYTE:
                 self.session.close("foreign_language", None)
-                self.finish()
-                return
+                if self._foreign is None:
+                    self.finish()
+                    return
+                self.session = self._foreign()
+                self.subscriber = Subscriber(self.session, self)
         self.session.receive_data(data, self._clock())
         self._on_received(self)
         if self._transport is not None and self.buffered_bytes > _UNREAD_LIMIT_BYTES and not self.is_drained:

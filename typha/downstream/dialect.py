@@ -47,12 +47,12 @@ class Dialect(Encoding, Protocol):
     def encode_bookmark(self, positions: Sequence[tuple[Topic, int]], now: float) -> bytes:
         """Those topics are complete up to these positions; b"" where the language has no word for it."""
 
-    def encode_status(self, topic: Topic, now: float) -> bytes:
-        """The topic's state."""
-
 
 class Session(ABC):
     """One subscriber's conversation; see the module."""
+
+    resumes = True
+    """Whether a new connection goes on where the last one ended; else moving an agent costs it a whole snapshot."""
 
     def __init__(self, session_id: str, encoding: Dialect, *, now: float, handshake_timeout_s: float) -> None:
         self.id = session_id
@@ -141,6 +141,10 @@ class Session(ABC):
     @abstractmethod
     def say_go_away(self, reason: GoAwayReason, after_s: float) -> None:
         """Ask the peer to move within that time. A language without a word for it closes."""
+
+    @abstractmethod
+    def say_state(self, subscription: Subscription, now: float) -> bool:
+        """The topic's state or message changed. True: it must be settled anew, so that ``say_bookmark`` follows."""
 
     @abstractmethod
     def say_bookmark(self, subscriptions: Sequence[Subscription], now: float) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from typha.cache.log import Entry
 from typha.cache.topic import Topic
-from typha.downstream.native import bookmark_frame, status_frame
+from typha.downstream.native import bookmark_frame
 from typha.wire.entries import encode_delete, encode_entries
 from typha.wire.frames import compress_frame
 
@@ -35,10 +35,6 @@ class NativeEncoding:
     def encode_bookmark(self, positions: Sequence[tuple[Topic, int]], now: float) -> bytes:
         """A Bookmark frame."""
         return bookmark_frame(positions, now)
-
-    def encode_status(self, topic: Topic, now: float) -> bytes:
-        """A Status frame."""
-        return status_frame((topic,), now)
 
 
 PLAIN: Final = NativeEncoding(zstd=False)

@@ -3,7 +3,7 @@
 A round is a generator: it yields when its time is up, and the shell (``server``) goes on with it after the event
 loop had its turn. Between two yields nothing else runs, so each step sees one state of the cache.
 
-    reset and status -> seal streams -> settle who finished a walk -> publish to groups -> pump -> trim
+    feed views -> reset and status -> seal streams -> settle who finished a walk -> publish to groups -> pump -> trim
 
 Invariants
 1. Publishing costs subscribers x rounds, never subscribers x changes; a change is encoded once per encoding.
@@ -24,9 +24,10 @@ from typing import Final
 from typha.cache.catalog import Catalog
 from typha.cache.log import Log
 from typha.cache.topic import Topic
-from typha.cache.walk import FRAME_BYTES, Walks
+from typha.cache.walk import Walks
 from typha.downstream.admission import Joiners
 from typha.downstream.dialect import Dialect
+from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
 from typha.downstream.streams import Batch, Group, Stream, Subscriber
@@ -51,6 +52,7 @@ class FanOut:
         clock: Callable[[], float],
         wake: Callable[[], None],
         on_evidence: Callable[[str], object] = lambda why: None,
+        views: FeedViews | None = None,
         verify: bool = False,
     ) -> None:
         self.subscribers: dict[Subscriber, None] = {}
@@ -71,7 +73,10 @@ class FanOut:
         self._reconciling: dict[Subscriber, None] = {}
         self._told: dict[Topic, tuple[int, TopicState, str, bool]] = {}
         self._bookmarks_due = False
+        self._views = views
         catalog.listener = self._topic_changed
+        if views is not None:
+            views.listener = self._topic_changed
 
     # --- events
 
@@ -110,6 +115,8 @@ class FanOut:
             self._wake()
         for subscriber in self.joiners.evict_stalled(now):
             self._release_place(subscriber)
+        if self._views is not None:
+            self._views.tick()
         if not self.joiners.count:
             self.walks.drop_unread_snapshots()
         for key in [key for key, stream in self._streams.items() if not stream.groups]:
@@ -138,6 +145,8 @@ class FanOut:
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
         self.is_eager = False
+        if self._views is not None:
+            yield from self._views.follow()
         dirty, self._dirty = self._dirty, {}
         self._tell_news(dirty)
         for subscriber in self._reconciling:
@@ -191,7 +200,9 @@ class FanOut:
                 session.say_reset(subscription)
             self._leave_group(subscriber)
             subscription.phase = Phase.SETTLING
-        session.say(session.encoding.encode_status(topic, now))
+        if session.say_state(subscription, now):
+            self._leave_group(subscriber)
+            subscription.owes_bookmark = True
         subscriber.flush()
         self._enqueue(subscriber)
 
@@ -316,7 +327,7 @@ class FanOut:
     def _pump(self, subscriber: Subscriber) -> None:
         """Write what it reads of its walks, slice by slice, as long as its socket takes them and its turn lasts."""
         stop_at = self._clock() + self._settings.round_budget_s
-        while subscriber.outlet.is_drained and (frames := self._next_slice(subscriber, stop_at)):
+        while subscriber.outlet.is_drained and (frames := subscriber.next_slice(stop_at, self._clock)):
             subscriber.write(frames)
             self.counters.own_sends += 1
             if self._clock() >= stop_at:
@@ -326,19 +337,6 @@ class FanOut:
         if subscriber.outlet.is_drained:
             self.is_eager = True
             self._enqueue(subscriber)
-
-    def _next_slice(self, subscriber: Subscriber, stop_at: float) -> bytes:
-        """Frames of its walks worth one send; b"" when they are read to their end."""
-        session = subscriber.session
-        frames: list[bytes] = []
-        size = 0
-        for subscription in session.subscriptions:
-            while (frame := subscription.next_frame(session.encoding)) is not None:
-                frames.append(frame)
-                size += len(frame)
-                if size >= FRAME_BYTES or self._clock() >= stop_at:
-                    return b"".join(frames)
-        return b"".join(frames)
 
     def _release_if_read(self, subscriber: Subscriber) -> None:
         """Give its place up unless it reads a snapshot or is about to (also where its topic started anew)."""

@@ -18,17 +18,19 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from typha.cache.catalog import Catalog
 from typha.downstream import census
+from typha.downstream.calico_session import CalicoSession
 from typha.downstream.connection import Connection
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
+from typha.downstream.feed_view import FeedViews
 from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import ServerCounters, ServerStatistics, SubscriberStatistics
-from typha.wire import messages as m
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
 
@@ -60,6 +62,7 @@ class Server:
         probe: Probe,
         on_restored: Restored,
         tls: ssl.SSLContext | None = None,
+        calico_feeds: Mapping[str, Sequence[str]] | None = None,
         rng: random.Random | None = None,
         verify: bool = False,
     ) -> None:
@@ -82,8 +85,17 @@ class Server:
         self._prefix = f"{self._rng.getrandbits(24):06x}"
         self.is_draining = False
         self.counters = ServerCounters()
+        self.views = (
+            FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._wake.set) if calico_feeds else None
+        )
         self.fan_out = FanOut(
-            catalog, settings, clock=self._clock, wake=self._wake.set, on_evidence=on_restored, verify=verify
+            catalog,
+            settings,
+            clock=self._clock,
+            wake=self._wake.set,
+            on_evidence=on_restored,
+            views=self.views,
+            verify=verify,
         )
 
     # --- life
@@ -163,6 +175,19 @@ class Server:
             on_received=self._received,
             on_drained=lambda connection: self.fan_out.drained(connection.subscriber),
             on_lost=self._lost,
+            foreign=None if self.views is None else partial(self._calico_session, self.views),
+        )
+
+    def _calico_session(self, views: FeedViews) -> CalicoSession:
+        number = next(self._numbers)
+        return CalicoSession(
+            f"{self._prefix}-{number}",
+            number,
+            views,
+            self._settings,
+            now=self._clock(),
+            admit=self._admit,
+            wall_clock=time.time_ns,
         )
 
     def _made(self, connection: Connection) -> None:
@@ -178,7 +203,7 @@ class Server:
             )
             self._finish(connection)
 
-    def _admit(self, hello: m.Hello) -> Load:
+    def _admit(self) -> Load:
         if self.is_draining:
             raise RefusedError(RefusalCode.DRAINING, "this server stops", self._jittered(_RETRY_S))
         return Load(len(self._connections), self._settings.max_connections)
@@ -214,7 +239,7 @@ class Server:
         session = connection.session
         self.counters.welcomed += 1
         connection.ping_due_at = now + session.ping_interval_s
-        if settings.max_age_s:
+        if settings.max_age_s and session.resumes:
             connection.move_due_at = now + settings.max_age_s * self._rng.uniform(0.9, 1.1)
         modes = Counter(
             "snapshot" if s.position is None else "reconcile" if s.is_staged else "resume"
@@ -270,6 +295,13 @@ class Server:
         self.counters.go_aways += 1
         connection.session.say_go_away(reason, after_s)
         connection.subscriber.flush()
+        self._finish_if_closed(connection)
+
+    def _finish_if_closed(self, connection: Connection) -> None:
+        """Of a language that knows no word for it, a session is closed where another would be asked."""
+        if connection.session.is_closed and connection.close_due_at == float("inf"):
+            self.fan_out.remove(connection.subscriber)
+            self._finish(connection)
 
     def _jittered(self, seconds: float) -> float:
         return round(seconds * self._rng.uniform(0.5, 1.5), 3)
@@ -322,6 +354,8 @@ class Server:
             task.add_done_callback(self._probes.discard)
         elif session.state is SessionState.OPEN:
             self._tick_open(connection, now)
+        else:
+            self._finish_if_closed(connection)
 
     def _tick_open(self, connection: Connection, now: float) -> None:
         session, settings = connection.session, self._settings

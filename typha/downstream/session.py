@@ -40,7 +40,7 @@ class NativeSession(Session):
         settings: DownstreamSettings,
         *,
         now: float,
-        admit: Callable[[m.Hello], Load],
+        admit: Callable[[], Load],
     ) -> None:
         super().__init__(session_id, encodings.PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
         self.hello: m.Hello | None = None
@@ -125,7 +125,7 @@ class NativeSession(Session):
         if self.hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
             return []
         try:
-            load = self._admit(self.hello)
+            load = self._admit()
             if self._catalog.cluster is None:
                 self._await_seen(now)
                 return []
@@ -219,6 +219,11 @@ class NativeSession(Session):
     def say_go_away(self, reason: GoAwayReason, after_s: float) -> None:
         """See Session."""
         self.say(encode_message(m.GoAway(reason, after_s, self._settings.advertise)))
+
+    def say_state(self, subscription: Subscription, now: float) -> bool:
+        """See Session."""
+        self.say(native.status_frame((subscription.topic,), now))
+        return False
 
     def say_bookmark(self, subscriptions: Sequence[Subscription], now: float) -> None:
         """These subscriptions hold everything up to their position."""

@@ -25,6 +25,10 @@ class DownstreamSettings:
     """Time in a round before it yields to the loop: keeps loop lag at 10 ms with 5,000 subscribers."""
     ping_interval_s: float = 30.0
     bookmark_interval_s: float = 10.0
+    calico_ping_interval_s: float = 10.0
+    """Calico's agents give up after 30 s without a message."""
+    calico_pong_timeout_s: float = 60.0
+    """Calico Typha's: an agent that is busy in its callbacks answers late."""
     stuck_timeout_s: float = 120.0
     """A subscriber that drains no byte for so long is cut; never one that is merely slow."""
     max_age_s: float = 1800.0

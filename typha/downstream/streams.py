@@ -7,11 +7,12 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from typha.cache.log import Log
 from typha.cache.topic import Topic
-from typha.cache.walk import Walk
+from typha.cache.walk import FRAME_BYTES, Walk
 from typha.downstream.dialect import Dialect, Session
 
 
@@ -103,6 +104,18 @@ class Subscriber:
     def is_walking(self) -> bool:
         """Has frames of a walk to read."""
         return any(subscription.is_walking for subscription in self.session.subscriptions)
+
+    def next_slice(self, stop_at: float, clock: Callable[[], float]) -> bytes:
+        """Frames of its walks worth one send; b"" when they are read to their end."""
+        frames: list[bytes] = []
+        size = 0
+        for subscription in self.session.subscriptions:
+            while (frame := subscription.next_frame(self.session.encoding)) is not None:
+                frames.append(frame)
+                size += len(frame)
+                if size >= FRAME_BYTES or clock() >= stop_at:
+                    return b"".join(frames)
+        return b"".join(frames)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the outlet and count them."""

@@ -232,7 +232,7 @@ class Server:
             case SessionState.CLOSED:
                 self._finish(connection)
             case SessionState.HELLO:
-                pass
+                connection.subscriber.flush()  # a language may have more to say before it serves
 
     def _welcomed(self, connection: Connection) -> None:
         settings, now = self._settings, self._clock()

@@ -224,7 +224,8 @@ class App:
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
-            heap.tick(self.server.counters.closed.total(), time.monotonic())
+            listed = sum(topic.listed_total for topic in self.catalog.topics.values())
+            heap.tick(self.server.counters.closed.total(), listed, time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, *, with_subscribers: bool = False) -> None:

@@ -16,6 +16,7 @@ from tests.corpus.documents import (
     write_lines,
     yaml_files,
 )
+from tests.corpus.forms import write_forms
 from tests.corpus.holding import held_lines
 from tests.corpus.recording import record
 
@@ -30,17 +31,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.corpus",
         description="record: YAML through a real API server to NAME.served.jsonl (the first time builds it: 4 minutes)."
-        " expect: NAME.served.jsonl through the converters to NAME.lines.jsonl, a draft to be reviewed.",
+        " expect: NAME.served.jsonl through the converters to NAME.lines.jsonl, a draft to be reviewed."
+        " forms: pins the converters' forms (forms.json).",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("record", "expect"))
+    parser.add_argument("command", choices=("record", "expect", "forms"))
     parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"ROOM or ROOM/NAME; none: all of {', '.join(ROOMS)}")
     arguments = parser.parse_args()
     try:
         paths = yaml_files(arguments.rooms)
         if arguments.command == "record":
             record(paths, _say)
+        elif arguments.command == "forms":
+            write_forms()
         else:
             for path in paths:
                 lines = held_lines(read_lines(served_path(path)), use_pod_cidr=uses_pod_cidr(path))

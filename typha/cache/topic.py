@@ -118,7 +118,7 @@ class Topic:
         self.contact_at: float | None = None
         self.quarantined: dict[str, Quarantined] = {}
         self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
-        self.quarantines_total = 0
+        self.quarantines_total = self.listed_total = 0
         self.value_bytes = 0
         self.listener: Callable[[Topic], None] | None = None
         self.digest_salt: bytes | None = None
@@ -302,6 +302,7 @@ class Topic:
         for name, (rv, reason) in quarantined.items():
             self._set_aside(name, rv, reason)
         self.has_synced = True
+        self.listed_total += len(self.log.entries)
         self._moved(list_rv, now)
         self.set_state(TopicState.IN_SYNC, now)
 

@@ -241,6 +241,7 @@ class Reflector:
                 was_silent, self._list_was_silent = self._list_was_silent, True
                 list_rv = await load_initial_events(session, loading, was_silent=was_silent)
                 self._commit(loading, list_rv)
+                del loading  # its keys, for as long as the watch lasts
             return await self._follow(session, asked_at)
 
     def _commit(self, loading: ListIngest, list_rv: str) -> None:

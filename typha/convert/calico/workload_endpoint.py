@@ -17,6 +17,7 @@ Road not taken: a cache of whole values by the pod's text; pods that come again 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -259,7 +260,8 @@ def _key(node: str, object_name: str) -> str:
 
 @lru_cache(_SHARED)
 def _attributes(node: str, namespace: str) -> tuple[Attribute, ...]:
-    return (node, namespace, labels_of)
+    # Interned: most pairs of a large cluster are of one pod, but names come again and again.
+    return (sys.intern(node), sys.intern(namespace), labels_of)
 
 
 @lru_cache(_SHARED)

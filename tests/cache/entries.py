@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from typha.cache.log import Entry, Item, Log
 from typha.cache.topic import Topic
-from typha.wire.entries import encode_put
 
 
 def value(number: int) -> bytes:
@@ -19,7 +18,7 @@ def item(key: str, number: int = 0, *attributes: str | Mapping[str, str] | None)
 
 
 def entry(key: str, rv: int, number: int = 0, *attributes: str | Mapping[str, str] | None) -> Entry:
-    return Entry(rv, key, encode_put(key, rv, value(number)), attributes)
+    return Entry(rv, key, value(number), attributes)
 
 
 def log_of(*entries: Entry) -> Log:

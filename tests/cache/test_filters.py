@@ -6,7 +6,6 @@ from tests.cache.entries import entry, value
 from typha.cache.errors import FilterError
 from typha.cache.filters import parse_filter
 from typha.cache.log import Entry
-from typha.wire.entries import encode_put
 
 ATTRIBUTES = ("node", "namespace", "labels")
 
@@ -36,7 +35,7 @@ def test_labels_can_be_read_from_the_value() -> None:
     wanted = parse_filter("pods", ATTRIBUTES, {"labels": "seven=7"})
     assert wanted is not None
     for number, matches in ((7, True), (8, False)):
-        held = Entry(1, "k", encode_put("k", 1, value(number)), ("n0", "x", lambda raw: {"seven": str(raw[0])}))
+        held = Entry(1, "k", value(number), ("n0", "x", lambda raw: {"seven": str(raw[0])}))
         assert wanted.matches(held) is matches
 
 

@@ -96,7 +96,7 @@ def test_unordered_topic_resumes_nothing(topic: Topic) -> None:
 
 def test_value_bytes_follow_what_is_held(topic: Topic) -> None:
     def held() -> int:
-        return sum(len(entry.put) for entry in topic.log.entries.values())
+        return sum(entry.size for entry in topic.log.entries.values())
 
     assert topic.value_bytes == held()
     topic.put("c", 11, [("c", b"\xa5hello", ())], 0.0)

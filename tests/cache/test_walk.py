@@ -44,7 +44,7 @@ def lines() -> Lines:
 
 @pytest.fixture
 def small_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("typha.cache.walk.FRAME_BYTES", 30)
+    monkeypatch.setattr("typha.cache.walk.FRAME_BYTES", 34)
 
 
 def test_walk_of_nothing_has_no_frame(lines: Lines) -> None:

@@ -37,7 +37,7 @@ def logs_of(topic: Topic) -> list[tuple[Filter | None, Where, Log]]:
 
 def check_entry_bounds(server: Server, topic: Topic, where: Where, log: Log) -> None:
     """(a) last real change of a key's value <= its entry's rv <= head; and what is held is the truth at head."""
-    held = {key: entry.put[-len(value) :] for key, entry in log.entries.items() if (value := _true(server, topic, key))}
+    held = {key: entry.value for key, entry in log.entries.items() if _true(server, topic, key)}
     expected = state_in_form(topic.form, server.life.state(topic.name, topic.head, where))
     assert held == expected, f"{server.name}/{topic.name}{where}: holds {held} at {topic.head}, the truth is {expected}"
     for key, entry in log.entries.items():

@@ -184,11 +184,11 @@ def test_key_claimed_by_two_living_objects_is_settled_by_name_and_told() -> None
         topic.begin_list().commit(1, 0.0)
         for rv, name in enumerate(order, 2):
             topic.put(name, rv, pools(cidr=name), 0.0)
-        assert topic.log.entries["cidr"].put.endswith(b"\xa1a")
+        assert topic.log.entries["cidr"].value.endswith(b"\xa1a")
         assert list(topic.quarantined) == ["b"]
         assert "belongs to a" in topic.quarantined["b"].reason
         topic.delete("a", 4, 0.0)
-        assert topic.log.entries["cidr"].put.endswith(b"\xa1b")
+        assert topic.log.entries["cidr"].value.endswith(b"\xa1b")
         assert topic.log.entries["cidr"].rv == 4
         assert topic.quarantined == {}
         assert not topic.resumable(4)
@@ -271,7 +271,7 @@ def test_watchlist_edits_the_list_being_loaded(last: str) -> None:
     elif last == "quarantine":
         loading.quarantine("a", 6, "bad")
     loading.commit(7, 0.0)
-    assert {key: (entry.rv, entry.put[-1]) for key, entry in topic.log.entries.items()} == (
+    assert {key: (entry.rv, entry.value[-1]) for key, entry in topic.log.entries.items()} == (
         {"a": (5, 2)} if last == "put" else {}
     )
     assert list(topic.quarantined) == (["a"] if last == "quarantine" else [])

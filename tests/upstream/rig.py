@@ -20,7 +20,6 @@ from typha.upstream.clock import Clock
 from typha.upstream.reflector import Reflector, Target
 from typha.upstream.settings import Settings
 from typha.upstream.statistics import State
-from typha.wire.entries import value_offset
 from typha.wire.states import TopicState
 
 PODS = "v1/pods"
@@ -135,10 +134,7 @@ class Rig:
     def held(self, name: str | None = None) -> dict[str, Any]:
         """Key -> value of a topic, decoded."""
         topic = self.topic if name is None else self.topics[name]
-        return {
-            key: msgpack.unpackb(entry.put[value_offset(key) :], strict_map_key=False)
-            for key, entry in topic.log.entries.items()
-        }
+        return {key: msgpack.unpackb(entry.value, strict_map_key=False) for key, entry in topic.log.entries.items()}
 
     def truth(self, resource: str | None = None) -> dict[str, Any]:
         """Key -> object at the server, as passthrough shows it."""

@@ -19,13 +19,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from typha.cache.errors import OutOfOrderError, RestoredError
-from typha.cache.log import Entry, Item
-from typha.wire.entries import encode_put
+from typha.cache.log import Entry, Item, entry_of
 
 if TYPE_CHECKING:
     from typha.cache.topic import Topic
 
-# L is not known before the end of the list: an entry that takes it waits with this rv, and its bare value as put.
+# L is not known before the end of the list: an entry that takes it waits with this rv.
 _AT_LIST_RV = -1
 
 
@@ -81,15 +80,15 @@ class Loading:
         topic = self._topic
         self._seen.add(key)
         if topic.claims is not None and topic.may_be_contested(name, key):
-            self._changed[key] = Entry(_AT_LIST_RV, key, value, attributes)
+            self._changed[key] = entry_of(_AT_LIST_RV, item)
             return
         held = topic.log.entries.get(key)
         if held is not None and rv < held.rv and key not in topic.restamped:
             raise RestoredError(topic.name, f"resourceVersion of {key}:", rv, held.rv)
         if rv > self._head:
-            self._changed[key] = Entry(rv, key, encode_put(key, rv, value), attributes)
+            self._changed[key] = entry_of(rv, item)
         elif held is None or not held.holds(value, attributes):
-            self._changed[key] = Entry(_AT_LIST_RV, key, value, attributes)
+            self._changed[key] = entry_of(_AT_LIST_RV, item)
             self._late.add(key)
 
     def _settle_claims(self) -> None:
@@ -118,8 +117,7 @@ class Loading:
         self._settle_claims()
         restamped = [entry for entry in self._changed.values() if entry.rv == _AT_LIST_RV]
         for entry in restamped:
-            put = encode_put(entry.key, list_rv, entry.put)
-            self._changed[entry.key] = Entry(list_rv, entry.key, put, entry.attributes)
+            self._changed[entry.key] = Entry(list_rv, entry.key, entry.value, entry.attributes)
         entries = sorted(self._changed.values(), key=attrgetter("rv"))
         self._changed.clear()
         if topic.has_synced:

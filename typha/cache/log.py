@@ -19,7 +19,6 @@ from typing import Final, NamedTuple
 import msgspec
 
 from typha.cache.digest_table import DigestTable
-from typha.wire.entries import value_offset
 
 Attribute = str | Mapping[str, str] | Callable[[bytes], Mapping[str, str]] | None
 """Value of a filter attribute: text, or labels (or how to read them from the value), or None where there is none."""
@@ -32,7 +31,7 @@ NO_VALUE: Final = b""
 
 
 class Entry(msgspec.Struct, gc=False, frozen=True):
-    """A key's newest value: its put as it goes over the wire, and what filters look at.
+    """A key's newest value, encoded, and what filters look at.
 
     gc=False: it refers to bytes, numbers and flat maps only, never to a cycle; a full collection over 100,000
     tracked entries would stop the loop.
@@ -40,19 +39,23 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
 
     rv: int
     key: str
-    put: bytes
+    value: bytes
     attributes: tuple[Attribute, ...]
 
     @property
-    def value(self) -> bytes:
-        """msgpack of the value alone."""
-        return self.put[value_offset(self.key) :]
+    def size(self) -> int:
+        """Bytes of key and value."""
+        return len(self.key) + len(self.value)
 
     def holds(self, value: bytes, attributes: tuple[Attribute, ...]) -> bool:
         """Whether this entry already has that value and those attributes."""
-        put = self.put
-        offset = value_offset(self.key)
-        return len(put) - offset == len(value) and put.endswith(value) and self.attributes == attributes
+        return self.value == value and self.attributes == attributes
+
+
+def entry_of(rv: int, item: Item) -> Entry:
+    """The entry of a converted item. Its value is copied: encoders shrink a larger buffer, whose rest stays in use."""
+    key, value, attributes = item
+    return Entry(rv, key, memoryview(value).tobytes(), attributes)
 
 
 class Changes(NamedTuple):

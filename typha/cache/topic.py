@@ -21,9 +21,8 @@ from typha.cache.errors import OutOfOrderError
 from typha.cache.filters import Filter, parse_filter
 from typha.cache.history import History
 from typha.cache.loading import Loading
-from typha.cache.log import NO_VALUE, Entry, Item, Log
+from typha.cache.log import NO_VALUE, Entry, Item, Log, entry_of
 from typha.cache.views import Burial, Views
-from typha.wire.entries import encode_put
 from typha.wire.messages import Where
 from typha.wire.states import TopicState
 
@@ -246,7 +245,7 @@ class Topic:
                 if before is not None and before.holds(value, attributes):
                     self.unchanged_total += 1
                 else:
-                    self.apply(Entry(rv, key, encode_put(key, rv, value), attributes))
+                    self.apply(entry_of(rv, (key, value, attributes)))
             if settlement.name != name and settlement.gives:
                 self.quarantined.pop(settlement.name, None)
                 keys = [item[0] for item in settlement.gives]
@@ -264,7 +263,7 @@ class Topic:
         """Put one entry at the end of the log and of its views."""
         key = entry.key
         before = self.log.entries.get(key)
-        self.value_bytes += len(entry.put) - (len(before.put) if before is not None else 0)
+        self.value_bytes += entry.size - (before.size if before is not None else 0)
         for burial in self.views.put(before, entry):
             self.history.bury(burial)
         self.log.put(entry)
@@ -277,7 +276,7 @@ class Topic:
         before = self.log.entries.get(key)
         if before is None:
             return
-        self.value_bytes -= len(before.put)
+        self.value_bytes -= before.size
         for burial in self.views.delete(before, rv):
             self.history.bury(burial)
         self.log.delete(key, rv)
@@ -290,7 +289,7 @@ class Topic:
         """A first list: entries ascend by rv."""
         self.log.load(entries)
         self.views.load(entries)
-        self.value_bytes = sum(len(entry.put) for entry in entries)
+        self.value_bytes = sum(entry.size for entry in entries)
         self.puts_total += len(entries)
 
     def finish_list(self, list_rv: int, now: float, quarantined: Mapping[str, tuple[int, str]]) -> None:

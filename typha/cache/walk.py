@@ -31,8 +31,8 @@ FRAME_BYTES: Final = 256 * 1024
 KEPT_BYTES: Final = 16 * 1024 * 1024
 # A joiner of a shared snapshot also gets what changed since: an eighth more bytes is cheaper than building anew.
 REBUILD_FRACTION: Final = 1 / 8
-# Wire bytes of a delete beside its key: array and string header, rv.
-_DELETE_OVERHEAD: Final = 13
+# Wire bytes of a change beside its key and value: array and string header, rv.
+_OVERHEAD: Final = 13
 
 
 class Encoding(Protocol):
@@ -126,10 +126,10 @@ class Walk:
             put_rv = puts[put].rv if put < put_count else None
             delete_rv = deletes[delete][1] if delete < delete_count else None
             if delete_rv is not None and (put_rv is None or delete_rv <= put_rv):
-                rv, step = delete_rv, len(deletes[delete][0]) + _DELETE_OVERHEAD
+                rv, step = delete_rv, len(deletes[delete][0]) + _OVERHEAD
                 is_delete = True
             elif put_rv is not None:
-                rv, step = put_rv, len(puts[put].put)
+                rv, step = put_rv, puts[put].size + _OVERHEAD
                 is_delete = False
             else:
                 return put, delete

@@ -33,7 +33,7 @@ class CalicoEncoding:
         deletes: Sequence[tuple[str, int]],
     ) -> bytes:
         """Messages of some KVs each. In a snapshot every KV is new; a deletion carries no revision."""
-        elements = [as_new(entry.put) for entry in puts] if start is None else [entry.put for entry in puts]
+        elements = [as_new(entry.value) for entry in puts] if start is None else [entry.value for entry in puts]
         elements += [encode_element(key, None, "", "", UpdateType.DELETED) for key, _ in deletes]
         messages = [
             encode_kvs(elements[at : at + _KVS_PER_MESSAGE]) for at in range(0, len(elements), _KVS_PER_MESSAGE)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from typha.calico_wire import messages as c
-from typha.calico_wire.errors import PeerError
+from typha.calico_wire.errors import PeerError, TooManyError
 from typha.calico_wire.reader import agent_messages
 from typha.calico_wire.writer import encode_decoder_restart, encode_ping, encode_server_hello, encode_status
 from typha.downstream import calico_encodings
@@ -28,9 +28,18 @@ from typha.downstream.settings import DownstreamSettings
 from typha.downstream.subscription import Subscription
 from typha.version import __version__
 from typha.wire.errors import RefusedError
-from typha.wire.states import GoAwayReason, Mode, RefusalCode, TopicState
+from typha.wire.states import GoAwayReason, Mode, RefusalCode
 
 _SNAPPY_REASON: Final = "snappy from here on"
+# An agent says hello, at most one ACK, and a Pong for each ping; one that was busy answers those of minutes at once.
+MESSAGES_AT_ONCE: Final = 64
+MESSAGES_PER_S: Final = 2.0
+
+
+class OutOfTurnError(PeerError):
+    """A message of the language that has no place where the conversation stands."""
+
+    code = "unexpected_message"
 
 
 class CalicoSession(Session):
@@ -58,6 +67,8 @@ class CalicoSession(Session):
         self._view: FeedView | None = None
         self._awaits_ack = False
         self._told: c.SyncStatus | None = None
+        self._messages_left = float(MESSAGES_AT_ONCE)
+        self._counted_at = now
 
     resumes = False
 
@@ -80,9 +91,18 @@ class CalicoSession(Session):
         try:
             self._reader.receive_data(data)
             while not self.is_closed and (message := self._reader.next_message()) is not None:
+                self._count_message(now)
                 self._receive(message, now)
         except PeerError as error:
             self.close(error.code, error)
+
+    def _count_message(self, now: float) -> None:
+        """A token bucket, as native sessions have: a flood of Pongs costs the loop. Raises TooManyError."""
+        refill = max(0.0, now - self._counted_at) * MESSAGES_PER_S
+        self._messages_left = min(MESSAGES_AT_ONCE, self._messages_left + refill) - 1
+        self._counted_at = now
+        if self._messages_left < 0:
+            raise TooManyError("messages at once", MESSAGES_AT_ONCE + 1, MESSAGES_AT_ONCE)
 
     def _receive(self, message: c.AgentMessage, now: float) -> None:
         match message:
@@ -94,7 +114,8 @@ class CalicoSession(Session):
             case c.Pong() if self.state is SessionState.OPEN:
                 self.heard_at = now
             case _:
-                self._breach("unexpected_message", f"{type(message).__name__} is not expected now")
+                state = "before its ACK" if self._awaits_ack else f"in state {self.state.name}"
+                raise OutOfTurnError(f"{type(message).__name__} is not expected {state}")
 
     def _receive_hello(self, hello: c.ClientHello, now: float) -> None:
         self.node, self.agent = hello.hostname[:253], f"calico/{hello.version[:64]} {hello.info[:64]}".strip()
@@ -147,9 +168,6 @@ class CalicoSession(Session):
         """See Session."""
         self.close(code, error)
 
-    def _breach(self, code: str, message: str) -> None:
-        self.close(code, PeerError(message))
-
     # --- out
 
     def say_ping(self, now: float) -> None:
@@ -174,7 +192,7 @@ class CalicoSession(Session):
     def say_bookmark(self, subscriptions: Sequence[Subscription], now: float) -> None:
         """See Session: it holds the whole view."""
         view = self._view
-        if view is None or view.topic.state is TopicState.SYNCING:
+        if view is None:
             return
         if self._told is not None or view.is_fresh:
             self._tell(view.status)

@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
         self.bytes_received += len(data)
-        if self._is_first:
+        if self._is_first and not self.session.is_closed:  # with TLS, a refused one may still be heard
             self._is_first = False
             if data[0] != _NATIVE_FIRST_BYTE:
                 self.session.close("foreign_language", None)

@@ -8,7 +8,7 @@ from typing import Final
 from typha.cache.log import Entry
 from typha.cache.topic import Topic
 from typha.downstream.native import bookmark_frame
-from typha.wire.entries import encode_delete, encode_entries
+from typha.wire.entries import encode_delete, encode_entries, encode_put
 from typha.wire.frames import compress_frame
 
 
@@ -28,7 +28,10 @@ class NativeEncoding:
     ) -> bytes:
         """One frame, compressed where that is smaller and was negotiated."""
         frame = encode_entries(
-            topic_id, through, [entry.put for entry in puts], [encode_delete(key, rv) for key, rv in deletes]
+            topic_id,
+            through,
+            [encode_put(entry.key, entry.rv, entry.value) for entry in puts],
+            [encode_delete(key, rv) for key, rv in deletes],
         )
         return compress_frame(frame) if self.zstd else frame
 

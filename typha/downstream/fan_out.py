@@ -140,7 +140,8 @@ class FanOut:
     @property
     def has_work(self) -> bool:
         """Whether a round would do anything."""
-        return bool(self._dirty or self._queue or self._bookmarks_due)
+        is_behind = self._views is not None and self._views.is_behind
+        return bool(self._dirty or self._queue or self._bookmarks_due or is_behind)
 
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
@@ -235,6 +236,8 @@ class FanOut:
         if group.bookmark_due_at <= now:
             group.bookmark_due_at = now + self._settings.bookmark_interval_s
             data += group.dialect.encode_bookmark([(stream.topic, stream.position) for stream in group.streams], now)
+        if not data and not is_large:
+            return  # a language without bookmarks
         stop_at = now + self._settings.round_budget_s
         starts = {stream.log: batch.start for stream, batch in changed.items()}
         for count, subscriber in enumerate(list(group.members), 1):

@@ -6,8 +6,8 @@ Place: between the catalog's topics, which it reads by cursors as every subscrib
     topics -> (what changed since the cursor) -> element bytes -> view -> walks and shared frames
 
 Invariants
-1. A view is complete (``has_synced``) when every topic of the feed is, and never empty before: an agent deletes what
-   a snapshot did not bring.
+1. A view is complete (``has_synced``) when every topic of the feed is and was read, and never before: an agent deletes
+   what a snapshot did not bring.
 2. What a topic loses without a word (a new life, an absent resource) the view keeps until the topic is complete again,
    and then takes the difference: its readers cannot be reset.
 3. A key is one topic's: where two hold it, that of the feed's first topic counts.
@@ -47,11 +47,11 @@ class SortedLog(Log):
         if rv is not None:
             return super().changes_since(rv)
         entries = self.entries
-        # Timsort takes what is sorted already as it is: a rebuild costs a pass.
+        # Timsort takes what is sorted already as it is: a rebuild costs a pass. Code points sort as UTF-8 does.
         keys = [key for key in self._keys if key in entries]
         known = set(keys)
         keys += [key for key in entries if key not in known]
-        keys.sort(key=str.encode)
+        keys.sort()
         self._keys = keys
         return Changes([entries[key] for key in keys], [])
 
@@ -67,6 +67,20 @@ class _Member:
         self.cursor: int | None = None
         self.generation = -1
 
+    @property
+    def is_read(self) -> bool:
+        """The topic is complete, and the view has read it at least once since it last started anew."""
+        topic = self.topic
+        return topic.has_synced and self.cursor is not None and self.generation == topic.generation
+
+    @property
+    def is_behind(self) -> bool:
+        """There is something to read."""
+        topic = self.topic
+        if not topic.has_synced:
+            return False
+        return self.generation != topic.generation or self.cursor is None or self.cursor < topic.log.last_rv
+
 
 class FeedView:
     """See the module. ``name`` is the feed's; the view's topic is ``topic``."""
@@ -77,7 +91,13 @@ class FeedView:
         self.topic.log = SortedLog()
         self._members = [_Member(topic) for topic in members]
         self._clock = clock
+        self.status = SyncStatus.WAIT_FOR_READY
         self.updates_total = self.skipped_total = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """A topic has something that the view has not read (it changed while ``follow`` read another)."""
+        return any(member.is_behind for member in self._members)
 
     def follow(self) -> Iterator[None]:
         """Take what changed in the topics. Yields after each slice; nothing is lost in between."""
@@ -118,19 +138,26 @@ class FeedView:
         view = self.topic
         before = view.log.entries.get(entry.key)
         value = value_of(entry)
-        put = element_of(entry, value, member.revisions, is_new=before is None)
-        if before is not None and before.put.startswith(put[: value_end(entry.key, value)]):
+        if not value:
+            self._drop(entry.key)  # an empty text cannot be sent: an agent takes it for a deletion, from Typha too
+            return
+        element = element_of(entry, value, member.revisions, is_new=before is None)
+        if before is not None and before.value.startswith(element[: value_end(entry.key, value)]):
             self.skipped_total += 1  # a list moved its rv: Typha sends no update for that either
             return
         self.updates_total += 1
-        view.apply(Entry(view.head + 1, entry.key, put, ()))
+        view.apply(Entry(view.head + 1, entry.key, element, ()))
         view.advance(view.head + 1, self._clock())
 
     def _delete(self, key: str) -> None:
-        view = self.topic
         if CONFIG_KEYS in key and (owner := self._owner(key)) is not None:
             self._apply(owner, owner.topic.log.entries[key])
-        elif key in view.log.entries:
+        else:
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        view = self.topic
+        if key in view.log.entries:
             self.updates_total += 1
             view.drop_key(key, view.head + 1)
             view.advance(view.head + 1, self._clock())
@@ -148,34 +175,33 @@ class FeedView:
             self._delete(key)
 
     @property
-    def status(self) -> SyncStatus:
-        """What agents are told that hold everything that the view holds."""
-        behind = sum(1 for member in self._members if not member.topic.has_synced)
-        lost = sum(1 for member in self._members if self._is_lost(member.topic))
-        if not behind and not lost:
-            return SyncStatus.IN_SYNC
-        return SyncStatus.WAIT_FOR_READY if behind + lost == len(self._members) else SyncStatus.RESYNC
-
-    @property
     def is_fresh(self) -> bool:
         """Complete, and heard of lately: what an agent's first in-sync may rest on (its next cannot take it back)."""
-        return all(member.topic.has_synced and member.topic.state is not TopicState.STALE for member in self._members)
+        return self.topic.has_synced and self.topic.state is TopicState.IN_SYNC
 
     def settle_state(self) -> None:
-        """What has become of the topics becomes the view's state; about once a second, and after changes."""
-        view, now = self.topic, self._clock()
-        behind = [member.topic for member in self._members if not member.topic.has_synced]
-        lost = [member.topic for member in self._members if self._is_lost(member.topic)]
-        stale = [member.topic for member in self._members if member.topic.state is TopicState.STALE]
-        if behind:
-            state = TopicState.STALE if view.has_synced else TopicState.SYNCING
-            view.set_state(state, now, f"topic {behind[0].name}: {behind[0].state_message}")
-        elif lost:
-            view.set_state(TopicState.STALE, now, f"topic {lost[0].name}: no contact for {LOST_S:g} s")
-        elif not view.has_synced:
+        """What has become of the topics becomes the view's state and ``status``; each second, and after changes.
+
+        Both change here only, and every change of either is news to the view's readers.
+        """
+        view, now, members = self.topic, self._clock(), self._members
+        unread = [member.topic for member in members if not member.is_read]
+        lost = [member.topic for member in members if self._is_lost(member.topic)]
+        stale = [member.topic for member in members if member.topic.state is TopicState.STALE]
+        missing = {topic.name for topic in (*unread, *lost)}
+        if not missing:
+            self.status = SyncStatus.IN_SYNC
+        else:
+            self.status = SyncStatus.WAIT_FOR_READY if len(missing) == len(members) else SyncStatus.RESYNC
+        if not missing and not view.has_synced:
             view.finish_list(view.head + 1, now, {})
+        if unread:
+            state = TopicState.STALE if view.has_synced else TopicState.SYNCING
+            view.set_state(state, now, f"{_count(unread)}: {unread[0].state_message}")
+        elif lost:
+            view.set_state(TopicState.STALE, now, f"{_count(lost)}: no contact for {LOST_S:g} s")
         elif stale:
-            view.set_state(TopicState.STALE, now, f"topic {stale[0].name}: {stale[0].state_message}")
+            view.set_state(TopicState.STALE, now, f"{_count(stale)}: {stale[0].state_message}")
         else:
             view.set_state(TopicState.IN_SYNC, now)
 
@@ -183,6 +209,11 @@ class FeedView:
         if topic.state is not TopicState.STALE or topic.contact_at is None:
             return False
         return self._clock() - topic.contact_at >= LOST_S
+
+
+def _count(topics: Sequence[Topic]) -> str:
+    more = f" and {len(topics) - 1} more" if len(topics) > 1 else ""
+    return f"topic {topics[0].name}{more}"
 
 
 class FeedViews:
@@ -215,6 +246,11 @@ class FeedViews:
             view.topic.listener = self.listener
             self._wake()
         return view
+
+    @property
+    def is_behind(self) -> bool:
+        """``follow`` has something to read."""
+        return any(view.is_behind for view in self.views.values())
 
     def follow(self) -> Iterator[None]:
         """Bring every view that somebody asked for up to date; yields after each slice."""

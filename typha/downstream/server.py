@@ -22,6 +22,7 @@ from functools import partial
 from typing import Final
 
 from typha.cache.catalog import Catalog
+from typha.calico_wire.errors import PeerError
 from typha.downstream import census
 from typha.downstream.calico_session import CalicoSession
 from typha.downstream.connection import Connection
@@ -235,8 +236,7 @@ class Server:
                 connection.subscriber.flush()  # a language may have more to say before it serves
 
     def _welcomed(self, connection: Connection) -> None:
-        settings, now = self._settings, self._clock()
-        session = connection.session
+        session, settings, now = connection.session, self._settings, self._clock()
         self.counters.welcomed += 1
         connection.ping_due_at = now + session.ping_interval_s
         if settings.max_age_s and session.resumes:
@@ -271,7 +271,7 @@ class Server:
         was_served = connection.subscriber in self.fan_out.subscribers
         self.fan_out.remove(connection.subscriber)
         self.counters.closed[session.closed_by] += 1
-        if isinstance(session.error, RemoteProtocolError):
+        if isinstance(session.error, RemoteProtocolError | PeerError):
             self.counters.protocol_errors[session.error.code] += 1
         self.counters.bytes_sent += connection.subscriber.bytes_sent
         self.counters.frames_sent += connection.subscriber.frames_sent

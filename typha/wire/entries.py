@@ -5,7 +5,7 @@
     delete  := [key, rv]
 
 Invariants
-1. A put's bytes are made once, when the change is applied; every frame that carries it joins the same bytes.
+1. A put's bytes follow from key, rv and value alone: all frames that carry it carry the same bytes.
 2. ``decode_entries`` hands values on as bytes: an agent compares and stores them, and decodes what it reads.
 """
 

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check fast-test format bench fuzz docs clean
+.PHONY: help demo test check format bench fuzz mutants docs clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,10 @@ $(VENV)/.server: $(VENV)/.pip pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.server
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group mutants
 	@touch $@
 
 demo: $(VENV)/.server ## Simulated cluster, server, 50 agents, a restart in the middle, and a proof at the end
@@ -47,6 +51,10 @@ bench: $(VENV)/.dev ## Measure; results as JSON in bench/results
 
 fuzz: $(VENV)/.dev ## 10,000 malformed inputs against a running server, with its memory and file handles before and after
 	$(BIN)/python -m tests.robustness $(FUZZ)
+	$(BIN)/python -m tests.calico_wire
+
+mutants: $(VENV)/.mutants ## Wrong converters that the corpus must notice (some half an hour on 2 idle cores)
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 docs: $(VENV)/.dev ## Rewrite the generated pages
 	$(BIN)/python -m typha.config.document > docs/configuration.md

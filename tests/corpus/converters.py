@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from tests.corpus.documents import CorpusError
@@ -79,9 +78,11 @@ def rows_of(kind: Kind, *, use_pod_cidr: bool = False) -> list[TopicRow]:
     return [row for row in found if row.pod_cidr is None or row.pod_cidr == use_pod_cidr]
 
 
-@cache
 def converter_of(row: TopicRow, group: str, *, use_pod_cidr: bool = False) -> Converter | None:
-    """The converter, made for that API group; None while its module does not exist. Raises CorpusError."""
+    """The converter, made for that API group; None where its module does not exist. Raises CorpusError.
+
+    Made anew each time: mutmut must see which tests run a constructor.
+    """
     module_name = f"typha.convert.calico.{row.module}"
     if importlib.util.find_spec(module_name) is None:
         return None

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from typha.convert.calico import bgp, communities
+from typha.convert.calico import bgp
 from typha.convert.calico.bgp import BgpConfigurations, BgpFilters, BgpPeers
 from typha.convert.calico.bgp_peer import peer_address
+from typha.convert.calico.text import communities
 from typha.convert.converter import ConversionError
 
 CRD = "crd.projectcalico.org"

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from typha.convert.calico.config_checks import between, one_of
+from typha.convert.calico.configuration.checks import between, one_of
+from typha.convert.calico.configuration.fields import FIELDS
 from typha.convert.calico.felix_configuration import FelixConfigurations
-from typha.convert.calico.felix_fields import FIELDS
 from typha.convert.converter import ConversionError
 
 V3 = "/calico/resources/v3/projectcalico.org/felixconfigurations"

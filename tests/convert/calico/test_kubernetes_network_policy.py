@@ -17,7 +17,7 @@ from typha.convert.calico.kubernetes_network_policy import (
     keys_of,
     to_policy,
 )
-from typha.convert.calico.label_selector import LabelSelector
+from typha.convert.calico.text.label_selector import LabelSelector
 from typha.convert.converter import ConversionError, Converted
 
 GROUP = "networking.k8s.io"

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from typha.convert.calico.live_migration import LiveMigrations, keys_of
-from typha.convert.calico.selector import parse
+from typha.convert.calico.text.selector import parse
 from typha.convert.converter import ConversionError
 
 UID = "00112233-4455-4677-8899-aabbccddeeff"

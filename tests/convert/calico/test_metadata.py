@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from typha.convert.calico import uid
 from typha.convert.calico.metadata import (
     CRD_GROUP,
     Metadata,
@@ -20,6 +19,7 @@ from typha.convert.calico.metadata import (
     sorted_map,
     text_map,
 )
+from typha.convert.calico.text import uid
 from typha.convert.converter import ConversionError
 
 UID = "00112233-4455-4677-8899-aabbccddeeff"

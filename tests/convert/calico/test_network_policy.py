@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 
 from typha.cache.topic import Topic
-from typha.convert.calico import selector
 from typha.convert.calico.network_policy import (
     GlobalNetworkPolicies,
     NetworkPolicies,
@@ -18,6 +17,7 @@ from typha.convert.calico.network_policy import (
     StagedNetworkPolicies,
     may_be_contested,
 )
+from typha.convert.calico.text import selector
 from typha.convert.converter import ConversionError, Converter
 
 CRD = "crd.projectcalico.org"

@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import cidr, communities
 from typha.convert.calico.bgp_fields import (
     AsNumber,
     Int64,
@@ -20,6 +19,7 @@ from typha.convert.calico.bgp_fields import (
     check_network,
     check_pattern,
 )
+from typha.convert.calico.text import cidr, communities
 from typha.convert.converter import ConversionError
 
 __all__ = ["BgpConfigurationSpec", "settle"]

@@ -14,9 +14,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from typha.convert.calico import cidr, duration, selector
 from typha.convert.calico.metadata import is_name
 from typha.convert.calico.node_facts import as_number
+from typha.convert.calico.text import cidr, duration, selector
 from typha.convert.converter import ConversionError
 
 __all__ = [

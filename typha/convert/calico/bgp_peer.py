@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import cidr
 from typha.convert.calico.bgp_fields import (
     AsNumber,
     Int32,
@@ -19,6 +18,7 @@ from typha.convert.calico.bgp_fields import (
     check_name,
     check_selector,
 )
+from typha.convert.calico.text import cidr
 from typha.convert.converter import ConversionError
 
 __all__ = ["BgpPeerSpec", "peer_address", "settle"]

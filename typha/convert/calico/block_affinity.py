@@ -19,10 +19,10 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import cidr
 from typha.convert.calico.ipam_block import node_attribute
 from typha.convert.calico.metadata import Metadata, restored
 from typha.convert.calico.reading import reader_of
+from typha.convert.calico.text import cidr
 from typha.convert.calico.values import encode
 from typha.convert.converter import ConversionError, Converted, form_of
 

@@ -1,7 +1,7 @@
 """ClusterInformation -> the configuration keys about the cluster as a whole, and the datastore's ready flag.
 
-Place: topic `clusterinformations`; keys are claimed. What happens is `config_object`'s. `DatastoreReady` is the key
-`/calico/v1/Ready` in the global configuration and none in a node's; annotations are not looked at (rule 4.8).
+Place: topic `clusterinformations`; keys are claimed. What happens is `configuration.objects`'s. `DatastoreReady`
+is the key `/calico/v1/Ready` in the global configuration and none in a node's; annotations are not looked at (rule 4.8).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from typha.convert.calico.config_kinds import BOOL, TEXT
-from typha.convert.calico.config_object import Field, Shape, converted
+from typha.convert.calico.configuration.kinds import BOOL, TEXT
+from typha.convert.calico.configuration.objects import Field, Shape, converted
 from typha.convert.converter import Converted, form_of
 
 __all__ = ["ClusterInformations"]

@@ -23,8 +23,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from typha.convert.calico import cidr, keys, ports, rules, v1
-from typha.convert.calico.label_selector import LabelSelector, namespace_selector, pod_selector
+from typha.convert.calico import keys, rules, v1
+from typha.convert.calico.text import cidr, ports
+from typha.convert.calico.text.label_selector import LabelSelector, namespace_selector, pod_selector
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import ConversionError, Converted, form_of
 

@@ -1,7 +1,7 @@
 """FelixConfiguration -> the configuration keys that Felix reads, for all nodes or for one.
 
 Place: topic `felixconfigurations`; keys are claimed, for they follow from the fields that an object sets. What happens
-is `config_object`'s, which fields there are is `felix_fields`'.
+is `configuration.objects`'s, which fields there are is `configuration.fields`'.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from typha.convert.calico.config_object import Shape, converted
-from typha.convert.calico.felix_fields import FIELDS
+from typha.convert.calico.configuration.fields import FIELDS
+from typha.convert.calico.configuration.objects import Shape, converted
 from typha.convert.converter import Converted, form_of
 
 __all__ = ["FelixConfigurations"]

@@ -18,8 +18,9 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import cidr, keys
+from typha.convert.calico import keys
 from typha.convert.calico.node_facts import Facts, facts_of, read_node
+from typha.convert.calico.text import cidr
 from typha.convert.calico.values import encode
 from typha.convert.converter import Converted, form_of
 

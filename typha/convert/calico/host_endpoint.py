@@ -21,10 +21,11 @@ from typing import Annotated, Final
 
 import msgspec
 
-from typha.convert.calico import cidr, ports, qos, validation
+from typha.convert.calico import qos, validation
 from typha.convert.calico.identity import identity_of
 from typha.convert.calico.keys import escape
 from typha.convert.calico.metadata import Metadata
+from typha.convert.calico.text import cidr, ports
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import Converted, form_of
 

@@ -19,9 +19,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-from typha.convert.calico import cidr, timestamp
 from typha.convert.calico.metadata import Metadata, restored, sorted_map
 from typha.convert.calico.reading import reader_of
+from typha.convert.calico.text import cidr, timestamp
 from typha.convert.converter import Attribute, ConversionError, Converted, form_of
 from typha.convert.projection import encode_msgpack
 

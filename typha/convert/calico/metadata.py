@@ -28,7 +28,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from typha.convert.calico import timestamp, uid
+from typha.convert.calico.text import timestamp, uid
 from typha.convert.converter import ConversionError
 
 __all__ = [

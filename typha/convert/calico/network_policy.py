@@ -25,7 +25,7 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import keys, selector, v1, validation
+from typha.convert.calico import keys, v1, validation
 from typha.convert.calico.identity import identity_of
 from typha.convert.calico.kubernetes_network_policy import NetworkPolicySpec, to_policy
 from typha.convert.calico.metadata import Metadata
@@ -39,6 +39,7 @@ from typha.convert.calico.rules import (
     prefixed_text,
     to_backend_rules,
 )
+from typha.convert.calico.text import selector
 from typha.convert.calico.tier import order_of
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import Converted, form_of

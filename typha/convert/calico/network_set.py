@@ -19,11 +19,11 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import cidr
 from typha.convert.calico.identity import identity_of
 from typha.convert.calico.keys import escape
 from typha.convert.calico.metadata import Metadata
 from typha.convert.calico.rules import NAMESPACE_LABEL
+from typha.convert.calico.text import cidr
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import Converted, form_of
 

@@ -23,9 +23,10 @@ from typing import Any, Final
 
 import msgspec
 
-from typha.convert.calico import cidr, keys
+from typha.convert.calico import keys
 from typha.convert.calico.metadata import checked, labels_of, of_kubernetes, text_map
 from typha.convert.calico.node_facts import Facts, KubernetesNode, facts_of, is_wireguard_key, read_node
+from typha.convert.calico.text import cidr
 from typha.convert.calico.values import encode
 from typha.convert.converter import Attribute, ConversionError, Converted, form_of
 

@@ -21,9 +21,9 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import cidr
 from typha.convert.calico.metadata import Metadata
 from typha.convert.calico.reading import reader_of
+from typha.convert.calico.text import cidr
 from typha.convert.converter import ConversionError
 
 __all__ = ["Facts", "KubernetesNode", "as_number", "facts_of", "is_mac", "is_wireguard_key", "read_node"]

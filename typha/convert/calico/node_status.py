@@ -19,10 +19,11 @@ from typing import Annotated, Final
 
 import msgspec
 
-from typha.convert.calico import keys, timestamp
+from typha.convert.calico import keys
 from typha.convert.calico.ipam_block import node_attribute
 from typha.convert.calico.metadata import Metadata, checked, is_name, restored
 from typha.convert.calico.reading import reader_of
+from typha.convert.calico.text import timestamp
 from typha.convert.calico.values import encode
 from typha.convert.converter import ConversionError, Converted, form_of
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from typha.convert.calico import cidr
 from typha.convert.calico.ipam_block import Block, block_key, node_attribute
 from typha.convert.calico.node_facts import facts_of, read_node
+from typha.convert.calico.text import cidr
 from typha.convert.calico.values import encode
 from typha.convert.converter import Converted, form_of
 

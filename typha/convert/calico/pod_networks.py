@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from typha.convert.calico import cidr
+from typha.convert.calico.text import cidr
 from typha.convert.converter import ConversionError
 
 __all__ = ["Nat", "PodNetwork", "address_nats", "networks", "source_prefixes"]

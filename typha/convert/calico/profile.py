@@ -21,7 +21,8 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico import keys, timestamp, uid
+from typha.convert.calico import keys
+from typha.convert.calico.text import timestamp, uid
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import ConversionError, Converted, form_of
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from typha.convert.calico.quantity import QuantityError, parse_whole
+from typha.convert.calico.text.quantity import QuantityError, parse_whole
 
 __all__ = ["Direction", "QosControls", "controls"]
 

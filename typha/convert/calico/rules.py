@@ -23,7 +23,8 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from typha.convert.calico import cidr, ports, selector, v1
+from typha.convert.calico import v1
+from typha.convert.calico.text import cidr, ports, selector
 from typha.convert.converter import ConversionError
 
 __all__ = [

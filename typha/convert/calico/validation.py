@@ -22,7 +22,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from typha.convert.calico import selector, v1
+from typha.convert.calico import v1
+from typha.convert.calico.text import selector
 from typha.convert.converter import ConversionError
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Kinds of configuration fields: how each is read, what text its key holds, and how a whole v3 object writes it.
 
-Place: `felix_fields` and `cluster_information` name one of these for each of their fields, `config_object` applies it.
+Place: `configuration.fields` and `cluster_information` name one of these for each of their fields, `configuration.objects`
+applies it.
 
 Invariants
 1. `read` gives None where Go holds a nil pointer or the zero of a field that is no pointer: no key, not written.
@@ -22,7 +23,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from typha.convert.calico import cidr, duration, ports
+from typha.convert.calico.text import cidr, duration, ports
 from typha.convert.converter import ConversionError
 
 __all__ = [

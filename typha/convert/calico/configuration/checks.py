@@ -1,7 +1,7 @@
 """What Calico's validation of whole v3 configuration objects asks of single fields.
 
-Place: named by the tables of fields; applied by `config_object` to objects that are sent whole, because there Calico's
-Typha validates them and sends those that fail as no value. Source: libcalico-go `validator/v3`, tags of Calico's API.
+Place: named by the tables of fields; applied by `configuration.objects` to objects that are sent whole, because
+there Calico's Typha validates them and sends those that fail as no value. Source: libcalico-go `validator/v3`, tags of Calico's API.
 
 Invariants
 1. A check gets what the kind of its field read, never None, and raises ConversionError without the field's name.
@@ -14,9 +14,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from typha.convert.calico import cidr
-from typha.convert.calico.config_kinds import TableRange
-from typha.convert.calico.selector import SelectorError, parse
+from typha.convert.calico.configuration.kinds import TableRange
+from typha.convert.calico.text import cidr
+from typha.convert.calico.text.selector import SelectorError, parse
 from typha.convert.converter import ConversionError
 
 __all__ = [

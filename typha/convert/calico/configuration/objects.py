@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from typha.convert.calico import keys
-from typha.convert.calico.config_kinds import Kind
+from typha.convert.calico.configuration.kinds import Kind
 from typha.convert.calico.metadata import Metadata, checked, restored
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import Attribute, ConversionError, Converted

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from typha.convert.calico import cidr
+from typha.convert.calico.text import cidr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from typha.convert.calico.duration import canonical, canonical_text, milliseconds_text, parse, seconds_text
+from typha.convert.calico.text.duration import canonical, canonical_text, milliseconds_text, parse, seconds_text
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from typha.convert.calico.selector import (
+from typha.convert.calico.text.selector import (
     MAX_LENGTH,
     MAX_NESTING,
     Call,

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from typha.convert.calico import config_checks as check
-from typha.convert.calico.config_kinds import (
+from typha.convert.calico.configuration import checks as check
+from typha.convert.calico.configuration.kinds import (
     ADDRESS_LIST,
     BOOL,
     CONNTRACK_TIMEOUTS,
@@ -36,7 +36,7 @@ from typha.convert.calico.config_kinds import (
     TEXT,
     TEXT_ALWAYS,
 )
-from typha.convert.calico.config_object import Field
+from typha.convert.calico.configuration.objects import Field
 
 __all__ = ["FIELDS"]
 

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from typha.convert.calico import timestamp
+from typha.convert.calico.text import timestamp
 
 
 @pytest.mark.parametrize(

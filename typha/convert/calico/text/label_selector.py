@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from typha.convert.calico.selector import is_label_name
+from typha.convert.calico.text.selector import is_label_name
 from typha.convert.converter import ConversionError
 
 __all__ = ["LabelSelector", "Requirement", "namespace_selector", "pod_selector"]

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from typha.convert.calico import ports
+from typha.convert.calico.text import ports
 from typha.convert.converter import ConversionError
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from typha.convert.calico.quantity import MAX, QuantityError, parse_whole
+from typha.convert.calico.text.quantity import MAX, QuantityError, parse_whole
 
 FACTORS = {
     "n": Fraction(1, 10**9),

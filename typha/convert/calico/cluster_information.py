@@ -1,7 +1,8 @@
 """ClusterInformation -> the configuration keys about the cluster as a whole, and the datastore's ready flag.
 
 Place: topic `clusterinformations`; keys are claimed. What happens is `configuration.objects`'s. `DatastoreReady`
-is the key `/calico/v1/Ready` in the global configuration and none in a node's; annotations are not looked at (rule 4.8).
+is the key `/calico/v1/Ready` in the global configuration and none in a node's; annotations are not looked at (rule
+4.8).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What Calico's validation of whole v3 configuration objects asks of single fields.
 
 Place: named by the tables of fields; applied by `configuration.objects` to objects that are sent whole, because
-there Calico's Typha validates them and sends those that fail as no value. Source: libcalico-go `validator/v3`, tags of Calico's API.
+there Calico's Typha validates them and sends those that fail as no value. Source: libcalico-go
+`validator/v3`, tags of Calico's API.
 
 Invariants
 1. A check gets what the kind of its field read, never None, and raises ConversionError without the field's name.

@@ -1,7 +1,7 @@
 """Kinds of configuration fields: how each is read, what text its key holds, and how a whole v3 object writes it.
 
-Place: `configuration.fields` and `cluster_information` name one of these for each of their fields, `configuration.objects`
-applies it.
+Place: `configuration.fields` and `cluster_information` name one of these for each of their fields,
+`configuration.objects` applies it.
 
 Invariants
 1. `read` gives None where Go holds a nil pointer or the zero of a field that is no pointer: no key, not written.

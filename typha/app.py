@@ -15,9 +15,10 @@ import os
 import random
 import resource
 import signal
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -27,7 +28,12 @@ from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
 from typha.downstream.settings import DownstreamSettings
+from typha.downstream.statistics import ServerStatistics
 from typha.downstream.tls import server_context
+from typha.drop_in import tls as drop_in_tls
+from typha.drop_in.outside import Outside
+from typha.drop_in.settings import DropIn
+from typha.drop_in.statistics import Picture
 from typha.heap import Heap
 from typha.observe import picture
 from typha.observe.http import ObserveServer
@@ -38,10 +44,12 @@ from typha.upstream.clock import MonotonicClock
 from typha.upstream.cluster import cluster_name, next_life, read_cluster_uid
 from typha.upstream.credentials import from_environment, load_configuration
 from typha.upstream.errors import UpstreamError
+from typha.upstream.kubernetes_client import Configuration
 from typha.upstream.loading_pace import CollectorPause
 from typha.upstream.recovery import Backoff
 from typha.upstream.reflector import Reflector, Target
 from typha.upstream.settings import Settings as UpstreamSettings
+from typha.wire.states import TopicState
 
 log = logging.getLogger("typha.app")
 
@@ -54,21 +62,35 @@ _OTHER_FILES: Final = 256
 _EVIDENCE_S: Final = 600.0
 
 
-async def serve(config: Config, *, ready: Callable[[int], None] | None = None) -> None:
+async def serve(
+    config: Config,
+    *,
+    ready: Callable[[int], None] | None = None,
+    drop_in: DropIn | None = None,
+    load: Callable[[], Awaitable[Configuration]] | None = None,
+) -> None:
     """Serve until SIGTERM (drained) or SIGINT. ``ready`` gets the agents' port once it listens.
 
     Raises OSError and ObserveError (a port), CredentialsError, FeedsError, TlsError: all before the first agent.
     """
-    async with ApiSession(lambda: load_configuration(from_environment(os.environ))) as session:
-        app = App(config, session)
+    load = load or (lambda: load_configuration(from_environment(os.environ)))
+    async with ApiSession(load) as session:
+        app = App(config, session, load, drop_in)
         await app.run(ready)
 
 
 class App:
     """The parts of one server process."""
 
-    def __init__(self, config: Config, session: ApiSession) -> None:
+    def __init__(
+        self,
+        config: Config,
+        session: ApiSession,
+        load: Callable[[], Awaitable[Configuration]],
+        drop_in: DropIn | None = None,
+    ) -> None:
         self._config = config
+        self._load = load
         self._session = session
         self._started_at = time.monotonic()
         self._random = random.SystemRandom()
@@ -112,14 +134,14 @@ class App:
         ]
 
         # downstream's view
-        tls = config.tls
         self.server = Server(
             self.catalog,
             self._spec.feeds,
-            _downstream_settings(config),
+            _downstream_settings(config, drop_in),
             probe=self._probe,
             on_restored=self._restored_by_client,
-            tls=server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None,
+            tls=_tls_context(config, drop_in),
+            peer_refusal=drop_in.agent_tls.identity.refusal if drop_in is not None and drop_in.agent_tls else None,
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
@@ -129,6 +151,7 @@ class App:
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
         self._board = Board(time.monotonic)
+        self._outside = Outside(drop_in, self._board, random=self._random.random) if drop_in is not None else None
         in_feeds = {name for names in self._spec.feeds.values() for name in names}
         self._required = {name: not in_feeds or name in in_feeds for name in self._spec.topics}
         self._observer = ObserveServer(
@@ -141,6 +164,8 @@ class App:
         self._publish()
         self._observer.start()
         try:
+            if self._outside is not None:
+                self._outside.start()
             port = await self.server.start(self._config.listen.host, self._config.listen.port)
             self._address = f"{self._config.listen.host}:{port}"
             log.info(
@@ -161,13 +186,27 @@ class App:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
                 parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
+                if self._outside is not None:
+                    outside = self._outside.run(
+                        self._session,
+                        self._load,
+                        count_nodes=self._count_nodes,
+                        connections=self.server.sheddable,
+                        shed=self.server.shed,
+                    )
+                    parts.append(tasks.create_task(outside))
                 await self._stop.wait()
+                if self._outside is not None:
+                    parts.pop().cancel()
                 if self._drain:
-                    await self.server.drain(self._config.timing.drain_grace_s)
+                    pace = self._outside.drain_interval_s if self._outside is not None else None
+                    await self.server.drain(self._config.timing.drain_grace_s, pace)
                 await self.server.close()
                 for part in parts:
                     part.cancel()
         finally:
+            if self._outside is not None:
+                self._outside.stop()
             self._observer.stop()
         log.info("stopped")
 
@@ -216,6 +255,11 @@ class App:
                 return await reflector.probe()
         raise LookupError(topic)
 
+    def _count_nodes(self) -> int | None:
+        """Nodes of the cluster, None while they are not in sync: what the size of a Typha's share follows from."""
+        topic = self.catalog.topics.get("nodes")
+        return None if topic is None or topic.state is not TopicState.IN_SYNC else topic.statistics().entries
+
     # --- what others may see
 
     async def _publish_often(self) -> None:
@@ -231,6 +275,7 @@ class App:
     def _publish(self, *, with_subscribers: bool = False) -> None:
         now = time.monotonic()
         stage = self.server.statistics()
+        self._publish_figures(stage)
         self._board.publish(
             Status(
                 build=self._build,
@@ -256,6 +301,16 @@ class App:
             )
         )
 
+    def _publish_figures(self, stage: ServerStatistics) -> None:
+        if self._outside is not None:
+            self._outside.figures.publish(
+                Picture(
+                    connections_accepted=stage.server.accepted,
+                    connections_active=stage.connections,
+                    connections_dropped=self._outside.shedder.dropped,
+                )
+            )
+
     def _contact_at(self, topics: tuple[str, ...]) -> float | None:
         heard = [at for name in topics if (at := self.catalog.topics[name].contact_at) is not None]
         return max(heard, default=None)
@@ -271,6 +326,13 @@ class App:
         with suppress(RuntimeError):  # the loop is closed: the last picture stays
             self._loop.call_soon_threadsafe(publish)
             done.wait(timeout_s)
+
+
+def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | None:
+    agents, tls = drop_in.agent_tls if drop_in is not None else None, config.tls
+    if agents is not None:
+        return drop_in_tls.server_context(agents.files, minimum=agents.minimum, ciphers=agents.ciphers)
+    return server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None
 
 
 def _raise_file_limit(connections: int) -> None:
@@ -303,9 +365,11 @@ def _upstream_settings(config: Config) -> UpstreamSettings:
     )
 
 
-def _downstream_settings(config: Config) -> DownstreamSettings:
-    limits, timing = config.limits, config.timing
+def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSettings:
+    limits, timing, calico = config.limits, config.timing, drop_in or DropIn()
     return DownstreamSettings(
+        calico_ping_interval_s=calico.ping_interval_s,
+        calico_pong_timeout_s=calico.pong_timeout_s,
         max_connections=limits.max_connections,
         max_joiners=limits.max_joiners,
         max_filters_per_client=limits.max_filters,

@@ -13,6 +13,7 @@ from typha.cli.get import get
 from typha.cli.serve import serve
 from typha.cli.status import status
 from typha.cli.tail import tail
+from typha.drop_in.command import component
 from typha.version import __version__
 
 app = typer.Typer(
@@ -47,6 +48,8 @@ def options(
 
 for command in (serve, demo, dump, tail, get, status):
     app.command(epilog=exits.HELP)(command)
+
+app.add_typer(component)
 
 
 def main() -> None:

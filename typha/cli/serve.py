@@ -44,6 +44,7 @@ def serve(
     Example: KUBECONFIG=~/.kube/config typha serve --config typha.yaml
     """
     from typha.config import ConfigError, load  # noqa: PLC0415 - `typha --help` reads no YAML
+    from typha.drop_in import command as calico  # noqa: PLC0415
 
     flags = {
         "listen": listen,
@@ -54,8 +55,9 @@ def serve(
         "log.level": log_level,
     }
     given = {path: text for path, text in flags.items() if text is not None}
+    typhas = calico.settings_from(os.environ, flags=given, file=config) if calico.is_asked_for(os.environ) else None
     try:
-        loaded = load(flags=given, environment=os.environ, file=config)
+        loaded = typhas.loaded if typhas else load(flags=given, environment=os.environ, file=config)
     except ConfigError as error:
         for problem in error.problems:
             say(f"error: {problem}")
@@ -75,6 +77,9 @@ def serve(
         say(f"the configuration is valid: {len(found.topics)} topics, {len(found.feeds)} feeds, listen {found.listen}")
         return
 
+    if typhas is not None:
+        calico.serve(typhas, os.environ)
+        return
     from typha import app  # noqa: PLC0415 - the server and all that it needs
     from typha.downstream.tls import TlsError  # noqa: PLC0415
     from typha.observe.http import ObserveError  # noqa: PLC0415

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
-from typing import Final, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from typha.downstream.dialect import Session, SessionState
 from typha.downstream.streams import GONE, Subscriber
@@ -109,6 +109,12 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
         # Else the two hold each other, and thousands of dead ones wait for a full collection.
         self.subscriber.outlet = GONE
+
+    @property
+    def peer_certificate(self) -> Mapping[str, Any] | None:
+        """What a TLS peer showed and the CA has signed, None without TLS or certificate."""
+        found = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if found is None else found.getpeercert()
 
     # --- the fan-out's outlet
 

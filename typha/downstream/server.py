@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
@@ -49,6 +49,8 @@ Probe = Callable[[str], Awaitable[int]]
 """Topic name -> resourceVersion of a consistent read of its resource, by asking the API server."""
 Restored = Callable[[str], None]
 """Told when a client proves that the cluster was restored, with the reason."""
+PeerRefusal = Callable[[Mapping[str, Any] | None], str]
+"""A peer's certificate -> why it is not let in, "" where it is."""
 
 
 class Server:
@@ -63,6 +65,7 @@ class Server:
         probe: Probe,
         on_restored: Restored,
         tls: ssl.SSLContext | None = None,
+        peer_refusal: PeerRefusal | None = None,
         calico_feeds: Mapping[str, Sequence[str]] | None = None,
         rng: random.Random | None = None,
         verify: bool = False,
@@ -75,6 +78,7 @@ class Server:
         self._probe = probe
         self._on_restored = on_restored
         self._tls = tls
+        self._peer_refusal = peer_refusal
         self._rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
@@ -121,15 +125,19 @@ class Server:
             tasks.create_task(self._rounds(), name="typha rounds")
             tasks.create_task(self._ticks(), name="typha tick")
 
-    async def drain(self, grace_s: float) -> None:
-        """Ask everybody to move, spread over most of the grace period; close who is left at its end."""
+    async def drain(self, grace_s: float, pace: Callable[[int], float] | None = None) -> None:
+        """Ask everybody to move, spread over half of the grace period; close who is left at its end.
+
+        ``pace`` gives the time between two of so many connections instead.
+        """
         self.is_draining = True
         connections = [c for c in self._connections if c.is_welcomed]
         self._rng.shuffle(connections)
         log.info("draining", extra={"subscribers": len(connections), "grace_s": grace_s})
-        started, spread_s = self._clock(), grace_s * 0.5
+        started = self._clock()
+        gap_s = pace(len(connections)) if pace is not None else grace_s * 0.5 / max(1, len(connections))
         for place, connection in enumerate(connections):
-            due_at = started + spread_s * place / len(connections)
+            due_at = started + gap_s * place
             if (wait_s := due_at - self._clock()) > 0:
                 await asyncio.sleep(wait_s)
             self._go_away(connection, GoAwayReason.DRAINING, max(1.0, started + grace_s - self._clock()))
@@ -194,6 +202,10 @@ class Server:
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
         self._connections[connection] = None
+        if self._peer_refusal is not None and (why := self._peer_refusal(connection.peer_certificate)):
+            log.warning("peer not let in", extra={"address": connection.address, "reason": why})
+            connection.abort("identity")
+            return
         if len(self._connections) > self._settings.max_connections:
             connection.session.refuse(
                 RefusedError(
@@ -302,6 +314,14 @@ class Server:
         if connection.session.is_closed and connection.close_due_at == float("inf"):
             self.fan_out.remove(connection.subscriber)
             self._finish(connection)
+
+    def sheddable(self) -> list[Connection]:
+        """Connections that may be asked to go to another server."""
+        return [connection for connection in self._connections if connection.is_welcomed]
+
+    def shed(self, connection: Connection) -> None:
+        """Have one go elsewhere, with the word for it."""
+        self._go_away(connection, GoAwayReason.REBALANCE, self._settings.go_away_after_s)
 
     def _jittered(self, seconds: float) -> float:
         return round(seconds * self._rng.uniform(0.5, 1.5), 3)

@@ -31,9 +31,9 @@ from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import ServerStatistics
 from typha.downstream.tls import server_context
 from typha.drop_in import tls as drop_in_tls
+from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
-from typha.drop_in.statistics import Picture
 from typha.heap import Heap
 from typha.observe import picture
 from typha.observe.http import ObserveServer
@@ -275,7 +275,7 @@ class App:
     def _publish(self, *, with_subscribers: bool = False) -> None:
         now = time.monotonic()
         stage = self.server.statistics()
-        self._publish_figures(stage)
+        self._publish_figures(stage, now)
         self._board.publish(
             Status(
                 build=self._build,
@@ -301,14 +301,11 @@ class App:
             )
         )
 
-    def _publish_figures(self, stage: ServerStatistics) -> None:
+    def _publish_figures(self, stage: ServerStatistics, now: float) -> None:
         if self._outside is not None:
+            feeds, dropped = self.server.feeds(), self._outside.shedder.dropped
             self._outside.figures.publish(
-                Picture(
-                    connections_accepted=stage.server.accepted,
-                    connections_active=stage.connections,
-                    connections_dropped=self._outside.shedder.dropped,
-                )
+                picture_of(stage, feeds, dropped=dropped, windows=self._outside.windows, now=now)
             )
 
     def _contact_at(self, topics: tuple[str, ...]) -> float | None:
@@ -370,6 +367,7 @@ def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSe
     return DownstreamSettings(
         calico_ping_interval_s=calico.ping_interval_s,
         calico_pong_timeout_s=calico.pong_timeout_s,
+        calico_max_message_kvs=calico.max_message_kvs,
         max_connections=limits.max_connections,
         max_joiners=limits.max_joiners,
         max_filters_per_client=limits.max_filters,

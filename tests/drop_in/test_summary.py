@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from typha.downstream.statistics import LATENCY_BOUNDS_S, Histogram
-from typha.drop_in.summary import KVS_BOUNDS, NOTHING, QUANTILES, SLICES, SummaryValue, Window, Windows
+from typha.downstream.statistics import KVS_BOUNDS, LATENCY_BOUNDS_S, Histogram
+from typha.drop_in.summary import NOTHING, QUANTILES, SLICES, SummaryValue, Window, Windows
 
 
 class Watched:

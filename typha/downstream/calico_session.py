@@ -56,8 +56,9 @@ class CalicoSession(Session):
         admit: Callable[[], Load],
         wall_clock: Callable[[], int],
     ) -> None:
-        super().__init__(session_id, calico_encodings.PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
-        self._encoding = calico_encodings.PLAIN
+        self._encodings = calico_encodings.encodings_of(settings.calico_max_message_kvs)
+        super().__init__(session_id, self._encodings.plain, now=now, handshake_timeout_s=settings.handshake_timeout_s)
+        self._encoding = self._encodings.plain
         self._number = number
         self._views = views
         self._settings = settings
@@ -68,7 +69,7 @@ class CalicoSession(Session):
         self._awaits_ack = False
         self._told: c.SyncStatus | None = None
         self._messages_left = float(MESSAGES_AT_ONCE)
-        self._counted_at = now
+        self._counted_at = self._hello_at = self._pinged_at = now
 
     resumes = False
 
@@ -110,9 +111,10 @@ class CalicoSession(Session):
                 self._receive_hello(message, now)
             case c.Ack() if self._awaits_ack:
                 self._awaits_ack = False
-                self._open(calico_encodings.SNAPPY, now)
-            case c.Pong() if self.state is SessionState.OPEN:
+                self._open(self._encodings.snappy, now)
+            case c.Pong() if self.state is SessionState.OPEN and self._view is not None:
                 self.heard_at = now
+                self._view.counters.ping_latency.observe(max(0.0, now - self._pinged_at))
             case _:
                 state = "before its ACK" if self._awaits_ack else f"in state {self.state.name}"
                 raise OutOfTurnError(f"{type(message).__name__} is not expected {state}")
@@ -126,14 +128,15 @@ class CalicoSession(Session):
             self.refuse(refusal)
             return
         self._view = self._views.open(feed)
+        self._hello_at = self._pinged_at = now
         hello_back = encode_server_hello(f"typha/{__version__}", feed, self._number)
         if hello.supports_decoder_restart and c.SNAPPY in hello.compression_algorithms:
             self._awaits_ack = True
             restart = encode_decoder_restart(_SNAPPY_REASON, c.SNAPPY)
-            self.say(calico_encodings.PLAIN.preamble + hello_back + restart)
+            self.say(self._encodings.plain.preamble + hello_back + restart)
         else:
-            self.say(calico_encodings.PLAIN.preamble + hello_back)
-            self._open(calico_encodings.PLAIN, now)
+            self.say(self._encodings.plain.preamble + hello_back)
+            self._open(self._encodings.plain, now)
 
     def _check(self, hello: c.ClientHello, feed: str) -> None:
         """Raises RefusedError."""
@@ -172,6 +175,7 @@ class CalicoSession(Session):
 
     def say_ping(self, now: float) -> None:
         """See Session."""
+        self._pinged_at = now
         self.say(self._encoding.encode_stream(encode_ping(self._wall_clock())))
 
     def say_go_away(self, reason: GoAwayReason, after_s: float) -> None:
@@ -194,6 +198,8 @@ class CalicoSession(Session):
         view = self._view
         if view is None:
             return
+        if self._told is None:
+            view.counters.snapshot_send.observe(max(0.0, now - self._hello_at))
         if self._told is not None or view.is_fresh:
             self._tell(view.status)
         else:

@@ -18,19 +18,24 @@ Road not taken: encoding per connection (Calico's Typha does): its bytes are the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from typha.cache.log import Changes, Entry, Log
 from typha.cache.topic import Topic
+from typha.cache.walk import Walks
 from typha.calico_wire.messages import SyncStatus
+from typha.downstream.calico_encodings import CalicoEncoding
 from typha.downstream.calico_values import CONFIG_KEYS, Revisions, element_of, value_end, value_of
+from typha.downstream.statistics import FeedCounters, FeedViewStatistics
 from typha.wire.states import TopicState
 
 # Calico's Typha takes its status back after so long without contact (watchercache).
 LOST_S: Final = 600.0
 # One element costs 10 us: 64 of them are a third of a round's budget.
 _SLICE: Final = 64
+# Looking whether any topic holds a key costs 1 us.
+_COMPARED_SLICE: Final = 640
 
 
 class SortedLog(Log):
@@ -59,13 +64,14 @@ class SortedLog(Log):
 class _Member:
     """One topic of the feed, and how far the view has read it."""
 
-    __slots__ = ("cursor", "generation", "revisions", "topic")
+    __slots__ = ("cursor", "generation", "has_begun", "revisions", "topic")
 
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
         self.revisions = Revisions(topic.name)
         self.cursor: int | None = None
         self.generation = -1
+        self.has_begun = False
 
     @property
     def is_read(self) -> bool:
@@ -93,6 +99,8 @@ class FeedView:
         self._clock = clock
         self.status = SyncStatus.WAIT_FOR_READY
         self.updates_total = self.skipped_total = 0
+        self.counters = FeedCounters()
+        self._owes_comparison = False
 
     @property
     def is_behind(self) -> bool:
@@ -104,6 +112,8 @@ class FeedView:
         for member in self._members:
             if member.topic.has_synced:
                 yield from self._follow(member)
+        if self._owes_comparison:
+            yield from self._compare()
         self.settle_state()
 
     def _follow(self, member: _Member) -> Iterator[None]:
@@ -114,6 +124,9 @@ class FeedView:
             start, generation = member.cursor, topic.generation
             if start is not None and not topic.history.resumable(start):
                 start = None  # deletions are forgotten: read it all
+            if start is None:
+                self._owes_comparison |= member.has_begun
+                member.has_begun = True
             changes = topic.log.changes_since(start)
             through = topic.head
             for count, entry in enumerate(changes.puts, 1):
@@ -125,8 +138,6 @@ class FeedView:
             for key, _ in changes.deletes:
                 self._delete(key)
             member.cursor = through
-            if start is None:
-                self._drop_strangers()
         member.cursor = topic.head
 
     def _put(self, member: _Member, entry: Entry) -> None:
@@ -150,6 +161,7 @@ class FeedView:
         view.advance(view.head + 1, self._clock())
 
     def _delete(self, key: str) -> None:
+        """Its topic holds it no more: it goes, or over to the next topic that holds it."""
         if CONFIG_KEYS in key and (owner := self._owner(key)) is not None:
             self._apply(owner, owner.topic.log.entries[key])
         else:
@@ -166,13 +178,19 @@ class FeedView:
         """Whose the key is: configuration keys can come from a node and from a FelixConfiguration."""
         return next((member for member in self._members if key in member.topic.log.entries), None)
 
-    def _drop_strangers(self) -> None:
-        """A topic was read anew: keys that no topic holds any more go, once all are complete."""
-        if not all(member.topic.has_synced for member in self._members):
-            return
-        held = [member.topic.log.entries for member in self._members]
-        for key in [key for key in self.topic.log.entries if not any(key in entries for entries in held)]:
-            self._delete(key)
+    def _compare(self) -> Iterator[None]:
+        """A topic was read anew: once all are, keys that no topic holds any more go, and shared ones may go over."""
+        members = self._members
+        keys = list(self.topic.log.entries)
+        for start in range(0, len(keys), _COMPARED_SLICE):
+            if not all(member.is_read for member in members):
+                return  # who is read last asks again
+            held = [member.topic.log.entries for member in members]
+            for key in keys[start : start + _COMPARED_SLICE]:
+                if CONFIG_KEYS in key or not any(key in entries for entries in held):
+                    self._delete(key)
+            yield
+        self._owes_comparison = False
 
     @property
     def is_fresh(self) -> bool:
@@ -241,8 +259,8 @@ class FeedViews:
         """The feed's view. KeyError where no such feed is served."""
         view = self.views.get(feed)
         if view is None:
-            number = self._first_id + list(self.feeds).index(feed)
-            view = self.views[feed] = FeedView(feed, number, self.feeds[feed], clock=self._clock)
+            members, number = self.feeds[feed], self._first_id + list(self.feeds).index(feed)
+            view = self.views[feed] = FeedView(feed, number, members, clock=self._clock)
             view.topic.listener = self.listener
             self._wake()
         return view
@@ -256,6 +274,33 @@ class FeedViews:
         """Bring every view that somebody asked for up to date; yields after each slice."""
         for view in list(self.views.values()):
             yield from view.follow()
+
+    def statistics(self, walks: Walks, encodings: Iterable[CalicoEncoding]) -> list[FeedViewStatistics]:
+        """Every feed, also those that no agent has asked for yet (their topics' entries are its size)."""
+        found = []
+        for feed, topics in self.feeds.items():
+            view = self.views.get(feed)
+            if view is None:
+                sizes = sum(len(topic.log.entries) for topic in topics), sum(topic.value_bytes for topic in topics)
+                found.append(FeedViewStatistics(feed, 0, sizes[0], 0, 0, 0, sizes[1], 0, 0, (), FeedCounters()))
+                continue
+            topic = view.topic
+            found.append(
+                FeedViewStatistics(
+                    feed,
+                    streaming=topic.log.readers,
+                    entries=len(topic.log.entries),
+                    position=topic.head,
+                    updates=view.updates_total,
+                    skipped=view.skipped_total,
+                    value_bytes=topic.value_bytes,
+                    snapshots_built=walks.built[topic.id],
+                    snapshots_reused=walks.reused[topic.id],
+                    kvs_per_message=tuple(each.kvs[topic.id] for each in encodings if topic.id in each.kvs),
+                    counters=view.counters,
+                )
+            )
+        return found
 
     def tick(self) -> None:
         """About once a second: what time alone changes."""

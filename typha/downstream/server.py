@@ -24,6 +24,7 @@ from typing import Any, Final
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
 from typha.downstream import census
+from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.calico_session import CalicoSession
 from typha.downstream.connection import Connection
 from typha.downstream.dialect import Load, SessionState
@@ -31,7 +32,7 @@ from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.statistics import ServerCounters, ServerStatistics, SubscriberStatistics
+from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
 
@@ -414,6 +415,12 @@ class Server:
     def statistics(self) -> ServerStatistics:
         """The stage at this moment. Counters include connections that are open."""
         return census.statistics(self._connections, self.counters, self.fan_out, is_draining=self.is_draining)
+
+    def feeds(self) -> list[FeedViewStatistics]:
+        """The feeds as Calico's agents read them; none where none is served."""
+        if self.views is None:
+            return []
+        return self.views.statistics(self.fan_out.walks, encodings_of(self._settings.calico_max_message_kvs))
 
     def subscribers(self) -> list[SubscriberStatistics]:
         """Every welcomed connection (for the status page; costs their number)."""

@@ -27,6 +27,8 @@ class DownstreamSettings:
     bookmark_interval_s: float = 10.0
     calico_ping_interval_s: float = 10.0
     """Calico's agents give up after 30 s without a message."""
+    calico_max_message_kvs: int = 100
+    """Key-value pairs of one message to Calico's agents: Typha's own."""
     calico_pong_timeout_s: float = 60.0
     """Calico Typha's: an agent that is busy in its callbacks answers late."""
     stuck_timeout_s: float = 120.0

@@ -9,10 +9,12 @@ from typing import Final, NamedTuple
 
 # From one round at low load to the alert threshold for lag (30 s).
 LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+KVS_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 10_000.0, 100_000.0)
+"""For what is counted in key-value pairs: 100 are a full message of Calico's Typha."""
 
 
 class Histogram:
-    """Counts per upper bound (seconds), the last one without a bound; and their sum."""
+    """Counts per upper bound (seconds, mostly), the last one without a bound; and their sum."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -53,6 +55,31 @@ class ServerCounters:
     bytes_received: int = 0
     protocol_errors: Counter[str] = field(default_factory=Counter)
     go_aways: int = 0
+
+
+@dataclass(slots=True)
+class FeedCounters:
+    """Of one feed view, since the start."""
+
+    ping_latency: Histogram = field(default_factory=Histogram)
+    snapshot_send: Histogram = field(default_factory=Histogram)
+    """From the hello to the end of the snapshot."""
+
+
+class FeedViewStatistics(NamedTuple):
+    """One feed as Calico's agents read it."""
+
+    feed: str
+    streaming: int
+    entries: int
+    position: int
+    updates: int
+    skipped: int
+    value_bytes: int
+    snapshots_built: int
+    snapshots_reused: int
+    kvs_per_message: tuple[Histogram, ...]
+    counters: FeedCounters
 
 
 class SubscriberTopic(NamedTuple):

@@ -5,7 +5,7 @@ Place: `app` makes one where it serves in Typha's mode; reads top to bottom as `
     outside = Outside(drop_in, board)           in __init__
     outside.start(); ... outside.stop()         around everything, as `observe`'s server
     tasks.create_task(outside.run(...))         with the other parts; cancelled before the drain begins
-    outside.figures.publish(Picture(...))       at every publication; the `Board` is health's source
+    outside.figures.publish(picture_of(...))    at every publication; the `Board` is health's source
 
 1. A server that drains sheds nobody: `run` is cancelled first.
 2. Without a mode of rebalancing the upper limit still holds.
@@ -22,6 +22,7 @@ from typha.drop_in.ports import DropInPorts
 from typha.drop_in.rebalancing import Shedder, drain_interval_s
 from typha.drop_in.settings import DropIn
 from typha.drop_in.statistics import Figures
+from typha.drop_in.summary import Windows
 from typha.observe.status import Board
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Outside:
     ) -> None:
         self.drop_in = drop_in
         self.figures = Figures()
+        self.windows = Windows()
         self.ports = DropInPorts(drop_in, board, self.figures)
         self._random = random
         self._clock = clock

@@ -28,7 +28,7 @@ class FeedStatistics:
     updates_skipped: int = 0
     """Events that changed nothing and were not sent."""
     breadcrumb_seq_number: int = 0
-    """Rounds that carried something of this feed: what steps where Typha drops a crumb."""
+    """The view's own sequence number: a change each, where Typha counts crumbs."""
     breadcrumb_size: SummaryValue = NOTHING
     """Pairs per such round."""
     kvs_per_msg: SummaryValue = NOTHING
@@ -36,7 +36,7 @@ class FeedStatistics:
     snapshots_reused: int = 0
     """Joins that were served from a snapshot that was there."""
     snapshot_raw_bytes: int = 0
-    """Of the last one, before compression."""
+    """Keys and values that a snapshot would have now, before compression."""
     snapshot_compressed_bytes: int = 0
     client_snapshot_send: SummaryValue = NOTHING
     """From the hello to the last byte of the snapshot given to the socket."""

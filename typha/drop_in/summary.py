@@ -27,8 +27,6 @@ WINDOW_S: Final = 600.0
 CLIENT_LATENCY_WINDOW_S: Final = 60.0
 """Typha's own choice for `typha_client_latency_secs`."""
 SLICES: Final = 5
-KVS_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 10_000.0, 100_000.0)
-"""For what is counted in key-value pairs: 100 are a full message."""
 
 
 @dataclass(frozen=True, slots=True)

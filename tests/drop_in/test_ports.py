@@ -21,7 +21,7 @@ from typha.drop_in.ports import DropInPorts
 from typha.drop_in.settings import ClientAuth, DropIn, MetricsPort, MetricsTls
 from typha.drop_in.statistics import Figures, Picture
 from typha.drop_in.tls import TlsFiles
-from typha.observe.http import MAX_CONNECTIONS, ObserveError
+from typha.observe.ports import MAX_CONNECTIONS, ObserveError
 from typha.observe.status import Board
 
 LOOPBACK = HostPort("localhost", 0)

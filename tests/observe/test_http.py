@@ -14,8 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.observe.pictures import picture
 from typha.config import HostPort
-from typha.observe import http as observe_http
-from typha.observe.http import MAX_CONNECTIONS, MAX_REQUEST_BYTES, ObserveError, ObserveServer, parse_request
+from typha.observe import ports
+from typha.observe.http import ObserveServer
+from typha.observe.ports import MAX_CONNECTIONS, MAX_REQUEST_BYTES, ObserveError, parse_request
 from typha.observe.status import Board
 
 ANY = HostPort("127.0.0.1", 0)
@@ -153,7 +154,7 @@ def test_a_request_too_large(server: ObserveServer) -> None:
 
 
 def test_a_request_that_does_not_come(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe_http, "REQUEST_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(ports, "REQUEST_TIMEOUT_S", 0.05)
     with running(ObserveServer(board, health=ANY, admin=None)) as server:
         assert exchange(server.health_port, b"GET /livez HT").startswith(b"HTTP/1.1 408 ")
 

@@ -10,7 +10,7 @@ import os
 import socket
 
 from typha.config import HostPort
-from typha.observe.http import MAX_CONNECTIONS, ObserveError
+from typha.observe.ports import MAX_CONNECTIONS, ObserveError
 
 
 def every_address() -> str:

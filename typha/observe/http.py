@@ -1,64 +1,26 @@
-"""The two HTTP ports, on one thread with a loop of its own, so that a busy server still answers its probes.
+"""The server's two HTTP ports.
 
-Path: `app` starts it before the first list and stops it last; `pages` decides what is answered.
+Path: `app` starts it before the first list and stops it last; `pages` decides what is answered, `ports` how.
 
 1. The thread only reads the board. It never waits for the server's loop, but for the admin page's refresh, which has
    a time limit.
-2. What a stranger can cost is bounded: connections per port, bytes of a request, time for it, one request each.
-   When all connections of a port are taken, the one that has waited longest for its request is closed, so that idle
-   connections cannot keep the kubelet out.
-3. A port that cannot be bound is an error of ``start``, in the caller's thread.
-
-Not taken: http.server, which spends a thread per connection and reads headers of any total size; aiohttp, whose
-26 MB the server has anyway, but which brings keep-alive, bodies and everything else that is forbidden here.
+2. A port that cannot be bound is an error of ``start``, in the caller's thread.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import os
-import socket
-import threading
 from collections.abc import Callable
 from typing import Final
 
 from typha.config.kinds import HostPort
 from typha.observe.metrics import make_registry
-from typha.observe.pages import TEXT, Pages, Response
+from typha.observe.pages import Pages
+from typha.observe.ports import ObserveError, Port, PortsThread, listen
 from typha.observe.status import Board
 
-log = logging.getLogger("typha.observe")
+__all__ = ["ObserveError", "ObserveServer"]
 
-# A probe's request has 200 bytes, Prometheus' 500; a browser's with cookies stays below 8 KiB.
-MAX_REQUEST_BYTES: Final = 8192
-# Two kubelet probes, a few scrapers and somebody looking.
-MAX_CONNECTIONS: Final = 64
-REQUEST_TIMEOUT_S: Final = 5.0
-# A status page of 10,000 subscribers has some 5 MB; through a port-forward that takes a while.
-RESPONSE_TIMEOUT_S: Final = 30.0
 REFRESH_TIMEOUT_S: Final = 0.5
-STOP_TIMEOUT_S: Final = 2.0
-
-REASONS: Final = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
-
-
-class ObserveError(Exception):
-    """A port cannot be opened."""
-
-    def __init__(self, name: str, address: HostPort, reason: str) -> None:
-        self.name, self.address, self.reason = name, address, reason
-        super().__init__(f"{name}: cannot listen on {address}: {reason}; set `{name}` to another address, or to off")
 
 
 class ObserveServer:
@@ -77,203 +39,38 @@ class ObserveServer:
     ) -> None:
         registry = make_registry(board)
         before_status = None if refresh is None else (lambda: refresh(REFRESH_TIMEOUT_S))
-        self._ports = [
-            _Port("health", health, Pages(board, registry, admin=False)),
-            _Port("admin", admin, Pages(board, registry, admin=True, refresh=before_status)),
-        ]
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._started = threading.Event()
+        self._wanted = (
+            ("health", health, Pages(board, registry, admin=False)),
+            ("admin", admin, Pages(board, registry, admin=True, refresh=before_status)),
+        )
+        self._ports: dict[str, Port] = {}
+        self._thread: PortsThread | None = None
 
     @property
     def health_port(self) -> int | None:
         """The port that was bound, None where health is off."""
-        return self._ports[0].port
+        return self._ports["health"].port if "health" in self._ports else None
 
     @property
     def admin_port(self) -> int | None:
         """The port that was bound, None where admin is off."""
-        return self._ports[1].port
+        return self._ports["admin"].port if "admin" in self._ports else None
 
     def start(self) -> None:
         """Bind both ports and start the thread. Raises ObserveError where a port cannot be had."""
         try:
-            for port in self._ports:
-                port.bind()
+            for name, address, pages in self._wanted:
+                if address is not None:
+                    self._ports[name] = Port(listen(name, address), pages.answer)
         except ObserveError:
-            self._close()
+            for port in self._ports.values():
+                port.socket.close()
             raise
-        self._thread = threading.Thread(target=self._run, name="typha-observe", daemon=True)
+        self._thread = PortsThread("typha-observe", list(self._ports.values()))
         self._thread.start()
-        self._started.wait(STOP_TIMEOUT_S)
 
     def stop(self) -> None:
         """Close the ports and end the thread; safe to call twice."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        if self._loop is not None and self._stop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                self._loop.call_soon_threadsafe(self._stop.set)
-        thread.join(STOP_TIMEOUT_S)
-        if thread.is_alive():
-            log.warning("the observe thread did not end in time", extra={"timeout_s": STOP_TIMEOUT_S})
-        self._close()
-
-    def _close(self) -> None:
-        for port in self._ports:
-            port.close()
-
-    def _run(self) -> None:
-        # Not uvloop, not the caller's policy: this loop has a handful of requests a minute.
-        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            try:
-                runner.run(self._serve())
-            except Exception:
-                log.exception("the observe thread has ended")
-            finally:
-                self._started.set()
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with contextlib.AsyncExitStack() as stack:
-            for port in self._ports:
-                await stack.enter_async_context(port)
-            self._started.set()
-            await self._stop.wait()
-
-
-class _Port:
-    """One listening socket and its connections."""
-
-    def __init__(self, name: str, address: HostPort | None, pages: Pages) -> None:
-        self.name = name
-        self.port: int | None = None
-        self._address = address
-        self._pages = pages
-        self._socket: socket.socket | None = None
-        self._server: asyncio.Server | None = None
-        # Connections in the order of their age, with whether their request is complete.
-        self._waiting: dict[asyncio.Task[None], None] = {}
-        self._answering: set[asyncio.Task[None]] = set()
-
-    def bind(self) -> None:
-        if self._address is None:
-            return
-        try:
-            found = socket.getaddrinfo(
-                self._address.host, self._address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-            family, _, _, _, address = found[0]
-            both = family == socket.AF_INET6 and self._address.is_wildcard and socket.has_dualstack_ipv6()
-            self._socket = socket.create_server(
-                address[:2], family=family, backlog=MAX_CONNECTIONS, dualstack_ipv6=both
-            )
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise ObserveError(self.name, self._address, reason) from error
-        self.port = self._socket.getsockname()[1]
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    async def __aenter__(self) -> None:
-        if self._socket is not None:
-            self._server = await asyncio.start_server(self._accept, sock=self._socket, limit=MAX_REQUEST_BYTES)
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is None:
-            return
-        self._server.close()
-        tasks = [*self._waiting, *self._answering]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:  # start_server always runs a coroutine callback as a task
-            raise RuntimeError("not in a task")
-        if len(self._waiting) + len(self._answering) >= MAX_CONNECTIONS:
-            oldest = next(iter(self._waiting), None)
-            if oldest is None:
-                writer.transport.abort()
-                return
-            del self._waiting[oldest]
-            oldest.cancel()
-        self._waiting[task] = None
-        try:
-            await self._exchange(task, reader, writer)
-        except (OSError, TimeoutError, asyncio.CancelledError):
-            # The peer went, was too slow, or had to make room; nothing of ours is lost with it.
-            writer.transport.abort()
-        finally:
-            self._waiting.pop(task, None)
-            self._answering.discard(task)
-
-    async def _exchange(
-        self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.LimitOverrunError:
-            response = Response(431, TEXT, f"a request has at most {MAX_REQUEST_BYTES} bytes\n".encode())
-            method = "GET"
-        except TimeoutError:
-            response = Response(408, TEXT, f"no request within {REQUEST_TIMEOUT_S:g} s\n".encode())
-            method = "GET"
-        except asyncio.IncompleteReadError:
-            writer.transport.abort()
-            return
-        else:
-            self._waiting.pop(task, None)
-            self._answering.add(task)
-            method, response = self._respond(head)
-        async with asyncio.timeout(RESPONSE_TIMEOUT_S):
-            writer.write(encode(response, with_body=method != "HEAD"))
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-
-    def _respond(self, head: bytes) -> tuple[str, Response]:
-        request = parse_request(head)
-        if request is None:
-            return "GET", Response(400, TEXT, b"not an HTTP/1 request\n")
-        method, target, accept = request
-        try:
-            return method, self._pages.answer(method, target, accept)
-        except Exception:
-            # One page's bug must not take the probes with it.
-            log.exception("a page failed", extra={"page": target.partition("?")[0]})
-            return method, Response(500, TEXT, b"this page failed; the log says why\n")
-
-
-def parse_request(head: bytes) -> tuple[str, str, str] | None:
-    """(method, target, Accept header) of a request's head, None where it is no HTTP/1 request."""
-    lines = head.decode("latin-1").split("\r\n")
-    parts = lines[0].split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[1].startswith("/"):
-        return None
-    accept = ""
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        if colon and name.lower() == "accept":
-            accept = value.strip()
-    return parts[0], parts[1], accept
-
-
-def encode(response: Response, *, with_body: bool = True) -> bytes:
-    """The response as bytes; the connection ends with it."""
-    head = (
-        f"HTTP/1.1 {response.code} {REASONS[response.code]}\r\n"
-        f"Content-Type: {response.content_type}\r\n"
-        f"Content-Length: {len(response.body)}\r\n"
-        "Cache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode("latin-1") + (response.body if with_body else b"")
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None

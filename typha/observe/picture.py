@@ -91,8 +91,8 @@ def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections:
     )
 
 
-def subscribers(listed: Iterable[SubscriberStatistics], catalog: Catalog) -> tuple[s.SubscriberStatus, ...]:
-    """Every connection that was welcomed."""
+def subscribers(listed: Iterable[SubscriberStatistics]) -> tuple[s.SubscriberStatus, ...]:
+    """Every connection that was welcomed; the topic of a Calico agent is its feed's view, which no catalog has."""
     return tuple(
         s.SubscriberStatus(
             session=one.session,
@@ -107,7 +107,7 @@ def subscribers(listed: Iterable[SubscriberStatistics], catalog: Catalog) -> tup
                 s.SubscriptionStatus(
                     topic=topic.topic,
                     cursor=topic.position,
-                    lag=max(0, catalog.topics[topic.topic].head - (topic.position or 0)),
+                    lag=max(0, topic.head - (topic.position or 0)),
                     applied=topic.applied,
                     where=topic.where,
                 )

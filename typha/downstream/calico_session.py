@@ -147,7 +147,7 @@ class CalicoSession(Session):
         if not hello.supports_modern_policy_keys:
             raise RefusedError(
                 RefusalCode.PROTOCOL_VERSION,
-                "the agent knows no modern policy keys (Calico before v3.29); upgrade calico-node first",
+                "the agent knows no modern policy keys, as those of Calico v3.28; upgrade calico-node first",
             )
 
     def _open(self, encoding: calico_encodings.CalicoEncoding, now: float) -> None:

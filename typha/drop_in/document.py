@@ -75,6 +75,35 @@ Typha's parameters and defaults hold when the server is started as `component ty
 | `calico-typha check liveness`, `... check readiness` | asks the server of this pod: exit code 0 is yes, 1 is no |
 | `calico-typha version`, `--version` | the version |
 
+## Which agents are served
+
+| agent | answer | why |
+|---|---|---|
+| current Felix, confd, tunnel allocator, node-status reporter | served, snappy after its ACK | its hello says so |
+| without decoder restart, or without snappy | served in plain gob | Typha changes the compression by a restart alone |
+| without modern policy keys (v3.28 and older) | closed: `refused_protocol_version` | as Typha does: upgrade calico-node first |
+| of an unknown feed | closed: `refused_unknown_topic` | its syncer type is none of the four |
+| anything else | closed at its first wrong byte: `bad_gob`, `too_large`, ... | nothing of it is kept |
+| agents of our own (`typha_client`) | served on the same port | the first byte tells the languages apart |
+
+The language has no word for a refusal, a reset or a farewell: an agent sees its connection end, our log and
+`typha_closes_total{{code}}` say why.
+
+What an agent is told, and when:
+
+| what happens | Typha | here |
+|---|---|---|
+| the API server is away | in-sync for 600 s, then not | the same; the data stays |
+| the server has just started | statuses go up with the lists | pings, and no status before all is complete |
+| a CRD is missing | in-sync, looked at again after 30 min | in-sync without it, picked up within seconds |
+| an agent is slow | cut when its data is too old | catches up with the newest values |
+| the agent's deletions are forgotten (50,000 later) | - | its connection ends, and it reads a snapshot |
+| etcd was restored | - | its view changes in place, key by key |
+| two objects have one key | lowest name wins | the same |
+| SIGTERM | closes one after the other | the same: leave agents another server (1) |
+
+(1) With one fixed address an agent gives up 0.6 s after a port closes, and its process ends.
+
 ## What differs
 
 | | Typha | here |

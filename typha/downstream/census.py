@@ -79,6 +79,7 @@ def subscribers(connections: Collection[Connection], now: float) -> list[Subscri
                         s.topic.name,
                         s.phase.name.lower(),
                         positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
+                        s.topic.head,
                         session.applied.get(s.topic.id),
                         dict(session.where_of(s.topic.name)),
                     )

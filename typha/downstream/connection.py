@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
         on_received: Callable[[Connection], None],
         on_drained: Callable[[Connection], None],
         on_lost: Callable[[Connection], None],
-        foreign: Callable[[], Session] | None = None,
+        foreign: Callable[[], Session | None] = lambda: None,
     ) -> None:
         self.session = session
         self.subscriber = Subscriber(session, self)
@@ -81,10 +81,11 @@ class Connection(asyncio.Protocol):
             self._is_first = False
             if data[0] != _NATIVE_FIRST_BYTE:
                 self.session.close("foreign_language", None)
-                if self._foreign is None:
+                foreign = self._foreign()
+                if foreign is None:
                     self.finish()
                     return
-                self.session = self._foreign()
+                self.session = foreign
                 self.subscriber = Subscriber(self.session, self)
         self.session.receive_data(data, self._clock())
         self._on_received(self)

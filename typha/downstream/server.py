@@ -10,7 +10,6 @@ Invariants
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import random
 import ssl
@@ -18,19 +17,17 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final
 
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
 from typha.downstream import census
 from typha.downstream.calico_encodings import encodings_of
-from typha.downstream.calico_session import CalicoSession
 from typha.downstream.connection import Connection
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
-from typha.downstream.session import NativeSession
+from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.wire.errors import RefusedError, RemoteProtocolError
@@ -74,7 +71,6 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._clock = time.monotonic  # one clock for all stages; uvloop's own counts in whole milliseconds
         self._catalog = catalog
-        self._feeds = feeds
         self._settings = settings
         self._probe = probe
         self._on_restored = on_restored
@@ -87,13 +83,13 @@ class Server:
         self._connections: dict[Connection, None] = {}
         self._seen_waiting: dict[Connection, None] = {}
         self._probes: set[asyncio.Task[None]] = set()
-        self._numbers = itertools.count(1)
-        self._prefix = f"{self._rng.getrandbits(24):06x}"
         self.is_draining = False
         self.counters = ServerCounters()
         self.views = (
             FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._wake.set) if calico_feeds else None
         )
+        prefix = f"{self._rng.getrandbits(24):06x}"
+        self._sessions = Sessions(prefix, catalog, feeds, self.views, settings, clock=self._clock, admit=self._admit)
         self.fan_out = FanOut(
             catalog,
             settings,
@@ -170,34 +166,14 @@ class Server:
     # --- connections
 
     def _new_connection(self) -> Connection:
-        session = NativeSession(
-            f"{self._prefix}-{next(self._numbers)}",
-            self._catalog,
-            self._feeds,
-            self._settings,
-            now=self._clock(),
-            admit=self._admit,
-        )
         return Connection(
-            session,
+            self._sessions.native(),
             clock=self._clock,
             on_made=self._made,
             on_received=self._received,
             on_drained=lambda connection: self.fan_out.drained(connection.subscriber),
             on_lost=self._lost,
-            foreign=None if self.views is None else partial(self._calico_session, self.views),
-        )
-
-    def _calico_session(self, views: FeedViews) -> CalicoSession:
-        number = next(self._numbers)
-        return CalicoSession(
-            f"{self._prefix}-{number}",
-            number,
-            views,
-            self._settings,
-            now=self._clock(),
-            admit=self._admit,
-            wall_clock=time.time_ns,
+            foreign=self._sessions.foreign,
         )
 
     def _made(self, connection: Connection) -> None:

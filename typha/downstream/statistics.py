@@ -88,6 +88,7 @@ class SubscriberTopic(NamedTuple):
     topic: str
     phase: str
     position: int | None
+    head: int
     applied: int | None
     where: dict[str, str]
 

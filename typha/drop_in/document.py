@@ -81,7 +81,7 @@ Typha's parameters and defaults hold when the server is started as `component ty
 |---|---|---|
 | current Felix, confd, tunnel allocator, node-status reporter | served, snappy after its ACK | its hello says so |
 | without decoder restart, or without snappy | served in plain gob | Typha changes the compression by a restart alone |
-| without modern policy keys (v3.28 and older) | closed: `refused_protocol_version` | as Typha does: upgrade calico-node first |
+| without modern policy keys (v3.28 and older) | closed: `refused_protocol_version` | as Typha does: upgrade them |
 | of an unknown feed | closed: `refused_unknown_topic` | its syncer type is none of the four |
 | anything else | closed at its first wrong byte: `bad_gob`, `too_large`, ... | nothing of it is kept |
 | agents of our own (`typha_client`) | served on the same port | the first byte tells the languages apart |

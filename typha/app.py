@@ -297,7 +297,7 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
-                subscribers=(picture.subscribers(self.server.subscribers(), self.catalog) if with_subscribers else ()),
+                subscribers=picture.subscribers(self.server.subscribers()) if with_subscribers else (),
             )
         )
 

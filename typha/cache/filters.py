@@ -15,6 +15,9 @@ from typha.cache.selector import Requirement, parse_selector
 LABELS: Final = "labels"
 """The attribute whose value is a map and whose wanted value is a Kubernetes label selector."""
 
+NODE: Final = "node"
+"""The attribute by which agents on nodes filter."""
+
 
 class Filter(NamedTuple):
     """Wanted attributes, by place in the topic's attributes: texts to equal, selectors to satisfy."""

@@ -4,9 +4,10 @@ Invariants
 1. A view holds exactly the topic's entries that match it. An entry that stops matching becomes a tombstone in
    the view at the rv of that change, made while the old attributes are at hand.
 2. No view learns a key that never matched it.
-3. A single text attribute is indexed for all its values when the first reader asks (5,000 nodes then cost one dict
-   operation a change); any other filter is a view of its own, and their number is bounded. The history of either
-   starts where it was made: cursors of before are reconciled.
+3. The attribute ``node`` is indexed from the first entry on, so that whoever comes from another replica resumes; any
+   other single text attribute for all its values when the first reader asks (each then costs one dict operation a
+   change); every other filter is a view of its own, and their number is bounded. The history of what is made on demand
+   starts there: cursors of before are reconciled.
 
 Roads not taken: filtering frames per subscriber (it costs streams x changes, and a leave needs the attribute that is
 gone by then); indexes that nobody reads (70 B for each entry and attribute).
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from typha.cache.errors import FilterError
-from typha.cache.filters import Filter
+from typha.cache.filters import NODE, Filter
 from typha.cache.log import Attribute, Entry, Log
 
 # Each costs about 1 us per change of the topic, whether or not it matches.
@@ -50,12 +51,12 @@ class View:
 class Views:
     """All filtered logs of a topic."""
 
-    __slots__ = ("_attributes", "_horizons", "_indexes", "_on_demand")
+    __slots__ = ("_always", "_horizons", "_indexes", "_on_demand")
 
     def __init__(self, attributes: tuple[str, ...]) -> None:
-        self._attributes = attributes
-        self._indexes: dict[int, dict[str, Log]] = {}
-        self._horizons: dict[int, int] = {}
+        self._always = frozenset(place for place, name in enumerate(attributes) if name == NODE)
+        self._indexes: dict[int, dict[str, Log]] = {place: {} for place in self._always}
+        self._horizons: dict[int, int] = dict.fromkeys(self._always, 0)
         self._on_demand: dict[Filter, View] = {}
 
     def put(self, before: Entry | None, entry: Entry) -> Iterator[Burial]:
@@ -113,7 +114,7 @@ class Views:
                 else:
                     del index[value]
             self._horizons[place] = 0
-            if not index:
+            if not index and place not in self._always:
                 del self._indexes[place]
         for wanted, view in list(self._on_demand.items()):
             if view.log.readers:

@@ -11,11 +11,13 @@ import base64
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
+# Imported where it is used, not here: `typha serve` prints no table, and would hold 6 MB for it.
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
 
 # Where there is no terminal to fit into: no column is ever cut.
 UNLIMITED_WIDTH: Final = 10_000
@@ -58,18 +60,30 @@ def printable(value: object) -> str:
 
 def console() -> Console:
     """A console on standard output."""
+    from rich.console import Console  # noqa: PLC0415
+
     made = Console(highlight=False, soft_wrap=False)
     return made if made.is_terminal else Console(highlight=False, width=UNLIMITED_WIDTH)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
     """A borderless table as kubectl's. ``right`` names the columns of numbers; a Text cell is taken as is."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for name in columns:
         made.add_column(Text(name), justify="right" if name in right else "left", no_wrap=True, overflow="ellipsis")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     return made
+
+
+def styled(text: str, style: str) -> Text:
+    """A cell in that style."""
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(text, style)
 
 
 def show(made: RenderableType) -> None:

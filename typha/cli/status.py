@@ -10,10 +10,9 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
-from rich.text import Text
 
 from typha.cli.exits import USAGE, CliError
-from typha.cli.output import json_page, printable, seconds, show, size, table, write
+from typha.cli.output import json_page, printable, seconds, show, size, styled, table, write
 
 DEFAULT_ADMIN = "http://127.0.0.1:9096"
 # The first of thousands are an example; --all shows the rest.
@@ -135,7 +134,7 @@ def _topics(topics: list[dict[str, Any]]) -> Any:
     rows = (
         (
             topic["name"],
-            Text(topic["state"], STATE_STYLES.get(topic["state"], "")),
+            styled(topic["state"], STATE_STYLES.get(topic["state"], "")),
             seconds(topic["since_s"]),
             seconds(topic["age_s"]),
             topic["head"],

@@ -52,6 +52,7 @@ bench: $(VENV)/.dev ## Measure; results as JSON in bench/results
 fuzz: $(VENV)/.dev ## 10,000 malformed inputs against a running server, with its memory and file handles before and after
 	$(BIN)/python -m tests.robustness $(FUZZ)
 	$(BIN)/python -m tests.calico_wire
+	$(BIN)/python -m tests.robustness.calico_sessions
 
 mutants: $(VENV)/.mutants ## Wrong converters that the corpus must notice (some half an hour on 2 idle cores)
 	$(BIN)/python -m tests.mutants $(MUTANTS)

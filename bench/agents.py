@@ -1,6 +1,7 @@
 """``python -m bench.agents PORT``: the load, in a process of its own. Commands and answers are JSON lines.
 
-    connect    {count, receive_buffer_bytes?}   open and greet; more of them join those that are there
+    connect    {count, receive_buffer_bytes?, language?, feed?}
+                                                open and greet; more of them join those that are there
     synced     {timeout_s}                      wait until every agent has its Bookmark
     record     {}                               from now on keep when each agent reached which position
     stop       {probes: [[rv, sent_ns]..]}      when each probe reached the first, the last and all agents
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bench.agent_stream import AgentStream
+from bench.calico_stream import CalicoStream, greeting
 from typha.wire.codec import encode_message
 from typha.wire.messages import Hello
 
@@ -36,11 +38,19 @@ class Agent:
 
     __slots__ = ("is_closed", "socket", "stream", "synced_ns")
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, stream: AgentStream | CalicoStream) -> None:
         self.socket = connected
-        self.stream = AgentStream()
+        self.stream = stream
         self.synced_ns = 0
         self.is_closed = False
+
+
+def _speaker(number: int, language: str, feed: str) -> tuple[bytes, AgentStream | CalicoStream]:
+    """What it says first, and what reads the answer."""
+    if language != "native":
+        return greeting(number, feed, is_snappy=language == "calico-snappy"), CalicoStream()
+    name, topics = f"node-{number:04d}", () if feed else ("pods",)
+    return encode_message(Hello(name, "bench/1", feed=feed or None, topics=topics)), AgentStream()
 
 
 class Load:
@@ -56,8 +66,10 @@ class Load:
 
     # --- commands
 
-    def connect(self, count: int, receive_buffer_bytes: int = 0) -> dict[str, Any]:
-        """See the module."""
+    def connect(
+        self, count: int, receive_buffer_bytes: int = 0, language: str = "native", feed: str = ""
+    ) -> dict[str, Any]:
+        """See the module. ``language``: native (of topic pods unless a feed is named), calico or calico-snappy."""
         self._connecting_ns = time.monotonic_ns()
         self._unsynced += count
         for number in range(count):
@@ -66,10 +78,10 @@ class Load:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
             opened.connect(("127.0.0.1", self._port))
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            hello = Hello(f"node-{len(self._agents):04d}", "bench/1", topics=("pods",))
-            opened.sendall(encode_message(hello))
+            hello, stream = _speaker(len(self._agents), language, feed)
+            opened.sendall(hello)
             opened.setblocking(False)
-            agent = Agent(opened)
+            agent = Agent(opened, stream)
             self._agents.append(agent)
             self._by_handle[opened.fileno()] = agent
             self._epoll.register(opened.fileno(), select.EPOLLIN)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
-from bench import convert, fan_out, felix, idle, join, load, resume, sleeper, watch_path
+from bench import calico, convert, fan_out, felix, idle, join, load, resume, sleeper, watch_path
 from bench.report import Result
 
 
@@ -32,6 +32,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("convert", convert),
         ("felix", felix),
         ("fan_out", fan_out),
+        ("calico", calico),
         ("idle", idle),
         ("sleeper", sleeper),
         ("resume", resume),

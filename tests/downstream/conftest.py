@@ -68,7 +68,7 @@ class Peer:
 class Running:
     """A server with one replica's data. ``probed`` is what the API server's consistent read gives (None: fails)."""
 
-    def __init__(self, settings: DownstreamSettings, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, settings: DownstreamSettings, tls: ssl.SSLContext | None, *, calico: bool = False) -> None:
         clock = Clock()
         clock.now = time.monotonic()
         self.truth = Truth()
@@ -86,6 +86,7 @@ class Running:
             probe=self._probe,
             on_restored=self._on_restored,
             tls=tls,
+            calico_feeds={"felix": ("pods", "hosts"), "bgp": ("pods",)} if calico else None,
             verify=True,
         )
         self._peers = AsyncExitStack()
@@ -159,8 +160,9 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """``await start(max_connections=2)``: a running server that ends with the test."""
     async with AsyncExitStack() as stack:
 
-        async def begin(tls: ssl.SSLContext | None = None, **settings: object) -> Running:
+        async def begin(tls: ssl.SSLContext | None = None, *, calico: bool = False, **settings: object) -> Running:
             fields = {"round_pause_s": 0.001, "max_age_s": 0.0, **settings}
-            return await stack.enter_async_context(Running(DownstreamSettings(**fields), tls).run())  # type: ignore[arg-type]
+            running = Running(DownstreamSettings(**fields), tls, calico=calico)  # type: ignore[arg-type]
+            return await stack.enter_async_context(running.run())
 
         yield begin

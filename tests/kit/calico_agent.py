@@ -19,9 +19,10 @@ from typha.downstream.streams import Subscriber
 Held = dict[str, bytes]
 
 
-def truth_of(server: Server) -> Held:
-    """What an agent that is up to date with the server holds."""
-    return {key: value_of(entry) for topic in server.topics for key, entry in topic.log.entries.items()}
+def truth_of(server: Server, feed: str = "") -> Held:
+    """What an agent of that feed holds that is up to date with the server."""
+    topics = server.views.feeds[feed or c.DEFAULT_SYNCER_TYPE]
+    return {key: value_of(entry) for topic in topics for key, entry in topic.log.entries.items()}
 
 
 class CalicoAgent:
@@ -64,7 +65,7 @@ class CalicoAgent:
         self._stream = ServerStream()
         self.statuses = []
         self._sent_again = set()
-        self._at_connect = truth_of(server)
+        self._at_connect = truth_of(server, self.feed)
         fields = {
             "hostname": self.name,
             "syncer_type": self.feed,
@@ -157,7 +158,7 @@ class CalicoAgent:
         if self.statuses.count(c.SyncStatus.IN_SYNC) == 1:
             for key in self.held.keys() - self._sent_again:
                 del self.held[key]
-        now = truth_of(self.server)
+        now = truth_of(self.server, self.feed)
         for key, value in self._at_connect.items():
             if now.get(key) == value:
                 assert self.held.get(key) == value, f"in-sync without {key}"

@@ -15,9 +15,11 @@ STEPPED_ROUNDS = DownstreamSettings(round_budget_s=-1.0, max_age_s=0)
 
 @contextmanager
 def small_steps(*, frame_bytes: int = 40) -> Iterator[None]:
-    """Frames of about ``frame_bytes``, and the clock looked at after every subscriber."""
+    """Frames of about ``frame_bytes``, the clock looked at after every subscriber, views read one by one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typha.cache.walk.FRAME_BYTES", frame_bytes)
         patch.setattr("typha.downstream.streams.FRAME_BYTES", frame_bytes)
         patch.setattr("typha.downstream.fan_out._CLOCK_EVERY", 1)
+        patch.setattr("typha.downstream.feed_view._SLICE", 1)
+        patch.setattr("typha.downstream.feed_view._COMPARED_SLICE", 1)
         yield

@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=850.0,
         help="changes a second of all kinds (default 850, of which each agent gets some 500)",
     )
+    parser.add_argument(
+        "--pods-only",
+        action="store_true",
+        help="a cluster without Calico's objects: changes are workload endpoints of some 500 B, as in Typha's figure",
+    )
     parser.add_argument("--seconds", type=float, help="measured for each language (default 20; quick 4)")
     parser.add_argument("--pods", type=int, help="that joiners read (default 10,000; quick 1,000)")
     parser.add_argument("--pause-ms", type=float, default=100.0, help="least time between rounds (default 100)")
@@ -54,7 +59,14 @@ def run(options: argparse.Namespace) -> Result:
     joiners = options.joiners or (100 if options.quick else 1000)
     seconds = options.seconds or (4.0 if options.quick else 20.0)
     pods = options.pods or (1000 if options.quick else 10_000)
-    parameters = {"agents": count, "joiners": joiners, "rate": options.rate, "seconds": seconds, "pods": pods}
+    parameters = {
+        "pods_only": options.pods_only,
+        "agents": count,
+        "joiners": joiners,
+        "rate": options.rate,
+        "seconds": seconds,
+        "pods": pods,
+    }
     result = Result("calico", parameters | {"pods_of_deliveries": _PODS, "round_pause_ms": options.pause_ms})
     binary = os.environ.get("TYPHA_GO_BINARY", "")
     for each in ("", binary) if binary else ("",):
@@ -66,7 +78,11 @@ def run(options: argparse.Namespace) -> Result:
             # A server each: agents take the memory that those before them gave back.
             with _serving(each, _PODS, 0.0, options.pause_ms) as (_, server, port):
                 _measure_memory(result, server, port, language, count)
-        with _serving(each, _PODS, options.rate, options.pause_ms) as (simulation, server, port):
+        with _serving(each, _PODS, options.rate, options.pause_ms, calico=not options.pods_only) as (
+            simulation,
+            server,
+            port,
+        ):
             simulation.begin()
             alone = _cpu_of(server, seconds)
             for language in languages:
@@ -77,10 +93,12 @@ def run(options: argparse.Namespace) -> Result:
 
 
 @contextmanager
-def _serving(binary: str, pods: int, rate: float, pause_ms: float) -> Iterator[tuple[Simulation, Child, int]]:
+def _serving(
+    binary: str, pods: int, rate: float, pause_ms: float, *, calico: bool = True
+) -> Iterator[tuple[Simulation, Child, int]]:
     """A cluster that holds its changes, and a server on it: ours, or the peer's ``binary``."""
     timing = {"round_pause_ms": pause_ms, "max_age_s": 0}
-    with Simulation(pods=pods, churn=rate, hold=True, calico=True) as simulation:
+    with Simulation(pods=pods, churn=rate, hold=True, calico=calico) as simulation:
         if binary:
             with Peer() as peer:
                 peer.start(binary, simulation)

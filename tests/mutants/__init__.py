@@ -2,6 +2,6 @@
 
 Here belongs the driver of mutmut and `survivors.txt` (mutants that live, each with its reason). Forbidden here: tests.
 
-    python -m tests.mutants                     # all modules: half an hour on one core
-    python -m tests.mutants selector quantity   # some
+    python -m tests.mutants                     # all modules: an hour on one core
+    python -m tests.mutants tier text/selector  # some
 """

@@ -55,7 +55,7 @@ _SURVIVED, _NOT_TESTED, _NOT_RUN = 0, 33, None
 
 
 class Mutant(NamedTuple):
-    """One mutant: its module (a name in `typha/convert/calico`), mutmut's name, and how its tests ended."""
+    """One mutant: its module (as in `modules_of`), mutmut's name, and how its tests ended."""
 
     module: str
     name: str
@@ -69,11 +69,11 @@ class Mutant(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.splitlines()[0])
-    parser.add_argument("modules", nargs="*", help="modules of typha/convert/calico, without .py; none: all")
+    parser.add_argument("modules", nargs="*", help="as in typha/convert/calico: tier, text/selector; none: all")
     parser.add_argument("--fifth", action="store_true", help="every fifth mutant, for a first look")
     parser.add_argument("--processes", type=int, default=1, help="mutants at a time (default 1)")
     arguments = parser.parse_args()
-    modules = arguments.modules or sorted(each.stem for each in (ROOT / MUTATED).glob("[a-z]*.py"))
+    modules = arguments.modules or modules_of(ROOT / MUTATED)
     if unknown := [each for each in modules if not (ROOT / MUTATED / f"{each}.py").exists()]:
         sys.exit(f"error: there is no module {unknown[0]} in {MUTATED}. What to do: name one that is there")
     make_tree(modules)
@@ -92,6 +92,11 @@ def main() -> None:
     for module in modules:
         survivors |= changes_of(module, [each.name for each in mutants if each.module == module and not each.is_killed])
     print_table(mutants, survivors, reasons)
+
+
+def modules_of(folder: Path) -> list[str]:
+    """`NAME` or `FOLDER/NAME` of each, sorted."""
+    return sorted(str(each.relative_to(folder).with_suffix("")) for each in folder.rglob("[a-z]*.py"))
 
 
 def make_tree(modules: Sequence[str]) -> None:
@@ -172,7 +177,7 @@ def changes_of(module: str, names: Sequence[str]) -> dict[str, str]:
 
 
 def print_table(mutants: Sequence[Mutant], survivors: Mapping[str, str], reasons: Mapping[str, str]) -> None:
-    """Kill rate by module, then each survivor; exit code 1 where a module is below the goal."""
+    """Each survivor, then the kill rate by module; an error below the goal, or where a reason is missing."""
     made = Counter(mutant.module for mutant in mutants)
     killed = Counter(mutant.module for mutant in mutants if mutant.is_killed)
     say = sys.stdout.write

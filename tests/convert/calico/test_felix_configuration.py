@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from typha.convert.calico.configuration.checks import between, one_of
 from typha.convert.calico.configuration.fields import FIELDS
+from typha.convert.calico.configuration.objects import Field
 from typha.convert.calico.felix_configuration import FelixConfigurations
 from typha.convert.converter import ConversionError
 
@@ -191,11 +192,46 @@ def test_other_checks_of_whole_objects(field: str, good: list[Any], bad: list[An
         held("default", {field: value})
 
 
+@pytest.mark.parametrize("field", FIELDS, ids=[field.name for field in FIELDS])
+def test_null_is_as_good_as_absent(field: Field) -> None:
+    assert held("default", {field.name: None}) == {}
+    assert held("gpu", {field.name: None}) == held("gpu", {})
+
+
+def test_a_port_that_is_a_name() -> None:
+    assert held("default", {"natPortRange": "X", "kubeNodePortRanges": ["X0X"]}) == {
+        "/calico/v1/config/NATPortRange": "X",
+        "/calico/v1/config/KubeNodePortRanges": "[X0X]",
+    }
+
+
+def test_reasons_of_ports() -> None:
+    for written, text in (
+        ("0:0", "range: a port is out of 1..65535"),
+        ("0:x", "a range of ports has no two numbers"),
+        (65535 + 1, "Expected `int` <= 65535"),
+        ("1:0", "port: a port is out of 1..65535"),
+    ):
+        assert reason("default", {"natPortRange": written}) == f"spec.natPortRange: {text}"
+
+
+def test_ends_of_route_tables_that_are_absent_are_zero() -> None:
+    most = [{"max": 65532}, {"min": -1}]
+    found = held("gpu", {"routeTableRanges": most})[f"{V3}/gpu"]["spec"]["routeTableRanges"]
+    assert found == [{"min": 0, "max": 65532}, {"min": -1, "max": 0}]
+    assert reason("gpu", {"routeTableRanges": [*most, {}]}) == "spec.routeTableRanges: more than 65535 tables"
+
+
 def test_checks_alone() -> None:
     between(1, None)(1)
-    one_of("a")("a")
+    between(1, 2)(2)
+    one_of("a", "b")("b")
     with pytest.raises(ConversionError, match=r"^out of 1\.\.$"):
         between(1, None)(0)
+    with pytest.raises(ConversionError, match=r"^out of 1\.\.2$"):
+        between(1, 2)(3)
+    with pytest.raises(ConversionError, match=r"^none of a, b$"):
+        one_of("a", "b")("c")
 
 
 json_values = st.recursive(

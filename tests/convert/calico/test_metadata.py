@@ -72,8 +72,22 @@ def test_native_objects_are_v3_objects_already() -> None:
 def test_custom_resources_have_another_uid() -> None:
     assert restored(stored(), CRD_GROUP).uid == uid.reverse(UID)
     assert not restored(stored(uid=""), CRD_GROUP).uid
-    with pytest.raises(ConversionError, match=r"metadata\.uid"):
+    with pytest.raises(ConversionError, match=r"^metadata\.uid: a UID is not a UUID$"):
         restored(stored(uid="x"), CRD_GROUP)
+
+
+def test_both_times_are_canonical() -> None:
+    text, time = "2026-01-01T02:00:00.5+02:00", "2026-01-01T00:00:00Z"
+    found = restored(stored(creationTimestamp=text, deletionTimestamp=text), V3_GROUP)
+    assert (found.creation_timestamp, found.deletion_timestamp) == (time, time)
+    inside = json.dumps({"creationTimestamp": text, "deletionTimestamp": text})
+    found = restored(stored(annotations={ANNOTATION: inside}), CRD_GROUP)
+    assert (found.creation_timestamp, found.deletion_timestamp) == (time, time)
+    for field in ("creationTimestamp", "deletionTimestamp"):
+        with pytest.raises(ConversionError, match=rf"^{field}: a time "):
+            restored(stored(**{field: "now"}), V3_GROUP)
+        with pytest.raises(ConversionError, match=rf"^annotation {ANNOTATION}: {field}: a time "):
+            restored(stored(annotations={ANNOTATION: json.dumps({field: "now"})}), CRD_GROUP)
 
 
 def test_a_name_in_the_annotation_is_the_v3_objects() -> None:
@@ -100,7 +114,7 @@ def test_maps() -> None:
     assert text_map('{"a":"b","c":null}') == {"a": "b", "c": ""}
     assert text_map("null") == {}
     for text in ("", "[]", '{"a":1}', "{", '"a"'):
-        with pytest.raises(ValueError, match="not a JSON map of texts"):
+        with pytest.raises(ValueError, match=r"^not a JSON map of texts$"):
             text_map(text)
 
 
@@ -152,11 +166,18 @@ def test_metadata_that_calico_lets_through(fields: dict[str, Any]) -> None:
         ({"annotations": {"a b": "x"}}, "annotations"),
         ({"annotations": {"a": "x" * 256 * 1024}}, "annotations"),
         ({"annotations": {"a": "é" * 128 * 1024}}, "annotations"),
+        ({"annotations": {"a": "x" * 128 * 1024, "b": "x" * 128 * 1024, "c": ""}}, "annotations"),
     ],
 )
 def test_metadata_that_calico_drops(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(ConversionError, match=rf"^metadata\.{field}: "):
         checked(stored(**fields))
+
+
+def test_the_limit_of_annotations_is_named() -> None:
+    with pytest.raises(ConversionError) as caught:
+        checked(stored(annotations={"a": "x" * 256 * 1024}))
+    assert caught.value.reason == "metadata.annotations: more than 256 KiB"
 
 
 @given(maps, maps, maps, maps)

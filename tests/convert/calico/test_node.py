@@ -173,6 +173,12 @@ def test_what_is_no_mac(text: str) -> None:
     assert not is_mac(text)
 
 
+def test_addresses_that_are_none_are_left_out() -> None:
+    bad = dict.fromkeys(("IPv4Address", "IPv6Address", "RouteReflectorClusterID", "IPv4VXLANTunnelAddr"), "x")
+    assert value(bad)["spec"] == value({})["spec"]
+    assert "bgp" not in value({"IPv4Address": "fd00::1", "IPv6Address": "10.0.0.1"})["spec"]
+
+
 def test_wireguard_keys() -> None:
     assert is_wireguard_key(KEY)
     assert is_wireguard_key(KEY[:10] + "\r\n" + KEY[10:])

@@ -88,7 +88,7 @@ def test_the_uid_is_turned_around(uid: str, turned: str) -> None:
 @pytest.mark.parametrize("uid", ["", "not-a-uid", UID[:-1]])
 def test_no_uid_no_profile(uid: str) -> None:
     for converter in CONVERTERS:
-        with pytest.raises(ConversionError, match=r"metadata\.uid: "):
+        with pytest.raises(ConversionError, match=r"^metadata\.uid: is missing or is not a UUID$"):
             converter.convert("team/api", _raw(uid=uid))
 
 

@@ -24,7 +24,17 @@ def test_only_pass_passes(written: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("written", "order"),
-    [(None, 1_000_000), (0, 0), (1.0, 1), (-7, -7), (0.5, 0.5), (2**53 - 1, 2**53 - 1), (1e300, 1e300), (1e20, 1e20)],
+    [
+        (None, 1_000_000),
+        (0, 0),
+        (1.0, 1),
+        (-7, -7),
+        (0.5, 0.5),
+        (2**53 - 1, 2**53 - 1),
+        (2.0**53, 2.0**53),
+        (1e300, 1e300),
+        (1e20, 1e20),
+    ],
 )
 def test_orders(written: float | None, order: float) -> None:
     found = value({"order": written})["order"]

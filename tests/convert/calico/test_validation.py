@@ -138,6 +138,10 @@ def test_selectors_with_global(text: str) -> None:
     assert refused(validation.no_global, text, "f") == "f: global() is for the namespaceSelector of a rule only"
 
 
+def test_a_selector_that_does_not_parse_is_named() -> None:
+    assert refused(validation.no_global, "global() &&", "spec.selector").startswith("spec.selector: ")
+
+
 def test_global_in_a_namespace_selector_of_a_rule_is_good() -> None:
     validation.rule(v1.Rule(orig_src_namespace_selector="global()", src_selector="!has(x)"), "f")
 
@@ -171,7 +175,9 @@ def test_a_policy_needs_a_selector_that_parses_and_known_hints() -> None:
     validation.policy(v1.Policy(selector="a == 'b'", performance_hints=["AssumeNeededOnEveryNode"]))
     assert refused(validation.policy, v1.Policy(selector="(  ) && has(a)")).startswith("spec.selector ")
     assert "twice" in refused(validation.policy, v1.Policy(selector="", performance_hints=["x", "x"]))
-    assert "'Faster'" in refused(validation.policy, v1.Policy(selector="", performance_hints=["Faster"]))
+    assert refused(validation.policy, v1.Policy(selector="", performance_hints=["Faster"])) == (
+        "spec.performanceHints: 'Faster' is none; known: AssumeNeededOnEveryNode"
+    )
 
 
 def test_reasons_quote_short_identifiers_only() -> None:

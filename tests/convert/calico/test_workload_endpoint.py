@@ -124,8 +124,9 @@ def test_a_pod_that_is_refused_names_its_key() -> None:
 
 
 def test_a_pod_without_namespace_is_refused() -> None:
-    with pytest.raises(ConversionError, match="namespace"):
+    with pytest.raises(ConversionError, match=r"^a pod has a namespace$") as caught:
         ENDPOINTS.convert("web", _raw(_pod(podIP="10.0.0.1")))
+    assert caught.value.keys == (KEY.replace("team%2f", ""),)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,8 @@ def test_suffixes(suffix: str) -> None:
         ("0.0001Ki", 1),
         ("1.00000000000000000000000000000000000000000000000000000000000000000000001Ki", 1025),
         ("0." + "9" * 5000 + "Ki", 1024),
+        ("0" * 30 + "1Ki", 1024),
+        ("0." + "0" * 20 + "1e25", 10_000),
         ("+5", 5),
         # As Kubernetes' parser reads them: a number that is missing is zero.
         ("k", 0),
@@ -77,7 +79,11 @@ def test_rounding_goes_away_from_zero(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [str(MAX), str(MAX + 1), "8Ei", "9Ei", "100E", "1e30", "1e999999999999999999", "9" * 9000, "9" * 30 + "Ei"]
+    "text",
+    [
+        *(str(MAX), str(MAX + 1), "8Ei", "9Ei", "100E"),
+        *("1e30", "1e999999999999999999", "1e9999999999999999999", "9" * 9000, "9" * 30 + "Ei"),
+    ],
 )
 def test_what_does_not_fit_is_the_most(text: str) -> None:
     assert parse_whole(text) == MAX
@@ -102,6 +108,16 @@ def test_just_below_the_most() -> None:
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(QuantityError, match=r"quantity|suffix"):
         parse_whole(text)
+
+
+def test_reasons_name_the_suffixes() -> None:
+    for text, reason in (
+        ("", "a quantity is a number and a suffix like k, M, Ki, m or e3"),
+        ("1kk", "the suffix is none of n u m k M G T P E Ki Mi Gi Ti Pi Ei, e3 or E3"),
+    ):
+        with pytest.raises(QuantityError) as caught:
+            parse_whole(text)
+        assert str(caught.value) == reason
 
 
 def test_hostile_lengths_are_read_in_no_time() -> None:

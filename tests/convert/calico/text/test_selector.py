@@ -157,8 +157,9 @@ def test_negations_in_every_group_convert() -> None:
 def test_length_is_limited() -> None:
     longest = "!" * (MAX_LENGTH - 5) + "all()"
     assert render(parse(longest)) == "!all()"
-    with pytest.raises(SelectorError, match=f"longer than {MAX_LENGTH} characters"):
-        parse(longest + " ")
+    with pytest.raises(SelectorError, match=rf"^f: longer than {MAX_LENGTH} characters, cut it") as caught:
+        parse(longest + " ", "f")
+    assert caught.value.position == MAX_LENGTH + 1
 
 
 @pytest.mark.parametrize(

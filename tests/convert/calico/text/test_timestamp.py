@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -44,6 +46,20 @@ def test_times(written: str, canonical: str) -> None:
 def test_what_is_no_time(written: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         timestamp.canonical(written)
+
+
+def test_the_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "XXX-9")
+        time.tzset()
+        found = timestamp.canonical("2024-05-06T07:08:09+02:00")
+    time.tzset()
+    assert found == "2024-05-06T05:08:09Z"
+
+
+def test_times_end_with_their_years() -> None:
+    with pytest.raises(ValueError, match=r"^a time is outside of the years 1 to 9999$"):
+        timestamp.canonical("0001-01-01T00:00:00+01:00")
 
 
 @given(st.text(alphabet="0123456789-:+.TZ ", max_size=30))

@@ -54,7 +54,7 @@ fuzz: $(VENV)/.dev ## 10,000 malformed inputs against a running server, with its
 	$(BIN)/python -m tests.calico_wire
 	$(BIN)/python -m tests.robustness.calico_sessions
 
-mutants: $(VENV)/.mutants ## Wrong converters that the corpus must notice (some half an hour on 2 idle cores)
+mutants: $(VENV)/.mutants ## Wrong converters that the corpus must notice (an hour on one core)
 	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 docs: $(VENV)/.dev ## Rewrite the generated pages

@@ -97,7 +97,6 @@ def _check_together(spec: BgpPeerSpec) -> None:
         (spec.as_number and spec.peer_selector, "asNumber: set together with peerSelector"),
         (workloads and not spec.as_number, "asNumber: missing although localWorkloadSelector is set"),
         (workloads and spec.peer_ip, "peerIP: set together with localWorkloadSelector"),
-        (workloads and spec.peer_selector, "peerSelector: set together with localWorkloadSelector"),
         (spec.keep_original_next_hop and spec.next_hop_mode is not None, "keepOriginalNextHop: set with nextHopMode"),
         (spec.reachable_by and peer is None, "reachableBy: set without peerIP"),
     ):

@@ -171,12 +171,12 @@ async def test_welcome_waits_and_comes_with_the_round_that_catches_up(start: Sta
     running = await start()
     peer = await running.peer()
     peer.send(seen_ahead(running))
-    await until(lambda: running.server._seen_waiting)
+    await until(lambda: running.server._waiting.count > 0)
     running.put("b", 1)
     welcome = await peer.wait_for(m.Welcome)
     assert isinstance(welcome, m.Welcome)
     assert welcome.topics[0].mode is Mode.RESUME
-    assert not running.server._seen_waiting
+    assert running.server._waiting.count == 0
 
 
 async def test_server_that_stays_behind_refuses(start: Start) -> None:
@@ -184,7 +184,7 @@ async def test_server_that_stays_behind_refuses(start: Start) -> None:
     running.probed = running.replica.pods.head + 5  # the API server is ahead: we are merely slow
     peer = await running.peer()
     peer.send(seen_ahead(running))
-    await until(lambda: running.server._seen_waiting)
+    await until(lambda: running.server._waiting.count > 0)
     running.time_passes(11.0)
     (refused,) = await peer.rest()
     assert isinstance(refused, m.Refused)
@@ -197,7 +197,7 @@ async def test_probe_that_fails_proves_nothing(start: Start) -> None:
     running = await start()
     peer = await running.peer()
     peer.send(seen_ahead(running))
-    await until(lambda: running.server._seen_waiting)
+    await until(lambda: running.server._waiting.count > 0)
     running.time_passes(11.0)
     (refused,) = await peer.rest()
     assert isinstance(refused, m.Refused)
@@ -210,7 +210,7 @@ async def test_probe_below_what_was_seen_is_a_restore(start: Start) -> None:
     running.probed = running.replica.pods.head
     peer = await running.peer()
     peer.send(seen_ahead(running))
-    await until(lambda: running.server._seen_waiting)
+    await until(lambda: running.server._waiting.count > 0)
     running.time_passes(11.0)
     welcome = await peer.wait_for(m.Welcome)
     assert isinstance(welcome, m.Welcome)

@@ -15,7 +15,7 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from typha.downstream.feed_view import FeedViews
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
+from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
 
@@ -43,10 +44,6 @@ _RETRY_S: Final = 2.0
 # A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
 _FAREWELL_S: Final = 5.0
 
-Probe = Callable[[str], Awaitable[int]]
-"""Topic name -> resourceVersion of a consistent read of its resource, by asking the API server."""
-Restored = Callable[[str], None]
-"""Told when a client proves that the cluster was restored, with the reason."""
 PeerRefusal = Callable[[Mapping[str, Any] | None], str]
 """A peer's certificate -> why it is not let in, "" where it is."""
 
@@ -72,8 +69,6 @@ class Server:
         self._clock = time.monotonic  # one clock for all stages; uvloop's own counts in whole milliseconds
         self._catalog = catalog
         self._settings = settings
-        self._probe = probe
-        self._on_restored = on_restored
         self._tls = tls
         self._peer_refusal = peer_refusal
         self._rng = rng or random.SystemRandom()
@@ -81,8 +76,13 @@ class Server:
         self._empty = asyncio.Event()
         self._listener: asyncio.Server | None = None
         self._connections: dict[Connection, None] = {}
-        self._seen_waiting: dict[Connection, None] = {}
-        self._probes: set[asyncio.Task[None]] = set()
+        self._waiting = WaitingWelcomes(
+            probe,
+            on_restored,
+            clock=self._clock,
+            retry_after_s=lambda: self._jittered(_RETRY_S),
+            follow=self._follow_handshake,
+        )
         self.is_draining = False
         self.counters = ServerCounters()
         self.views = (
@@ -128,7 +128,7 @@ class Server:
         ``pace`` gives the time between two of so many connections instead.
         """
         self.is_draining = True
-        connections = [c for c in self._connections if c.is_welcomed]
+        connections = self.sheddable()
         self._rng.shuffle(connections)
         log.info("draining", extra={"subscribers": len(connections), "grace_s": grace_s})
         started = self._clock()
@@ -144,8 +144,7 @@ class Server:
         """Stop listening, say Close to whoever is left, and wait until the sockets are gone."""
         if self._listener is not None:
             self._listener.close()
-        for task in self._probes:
-            task.cancel()
+        self._waiting.cancel()
         for connection in list(self._connections):
             connection.session.say_close(CloseCode.DRAINING, "the server stops; resume elsewhere")
             connection.finish()
@@ -213,12 +212,12 @@ class Server:
         """After anything that may have moved a session that was not welcomed yet."""
         session = connection.session
         if session.state is not SessionState.SEEN:
-            self._seen_waiting.pop(connection, None)
+            self._waiting.discard(connection)
         match session.state:
             case SessionState.OPEN:
                 self._welcomed(connection)
             case SessionState.SEEN:
-                self._seen_waiting[connection] = None
+                self._waiting.add(connection)
             case SessionState.CLOSED:
                 self._finish(connection)
             case SessionState.HELLO:
@@ -254,7 +253,7 @@ class Server:
     def _lost(self, connection: Connection) -> None:
         session = connection.session
         self._connections.pop(connection, None)
-        self._seen_waiting.pop(connection, None)
+        self._waiting.discard(connection)
         if not self._connections:
             self._empty.set()
         was_served = connection.subscriber in self.fan_out.subscribers
@@ -313,9 +312,7 @@ class Server:
             started = self._clock()
             for _ in self.fan_out.round():
                 await asyncio.sleep(0)
-            for connection in list(self._seen_waiting):
-                connection.session.decide(self._clock())
-                self._follow_handshake(connection)
+            self._waiting.decide()
             rest_s = pause_s - (self._clock() - started)
             await asyncio.sleep(0 if self.fan_out.is_eager else max(rest_s, 0))
             if self.fan_out.has_work:
@@ -345,10 +342,7 @@ class Server:
             )
             self._finish(connection)
         elif session.state is SessionState.SEEN and now >= session.deadline_at:
-            session.deadline_at = float("inf")
-            task = self._loop.create_task(self._settle_seen(connection), name=f"typha seen {session.id}")
-            self._probes.add(task)
-            task.add_done_callback(self._probes.discard)
+            self._waiting.end(connection)
         elif session.state is SessionState.OPEN:
             self._tick_open(connection, now)
         else:
@@ -368,23 +362,6 @@ class Server:
         if now >= connection.move_due_at:
             connection.move_due_at = float("inf")
             self._go_away(connection, GoAwayReason.MAX_AGE, settings.go_away_after_s)
-
-    async def _settle_seen(self, connection: Connection) -> None:
-        """The time of a Welcome that waited is up: is this server behind, or was the cluster restored?"""
-        session = connection.session
-        reason = "not in contact with the API server yet"
-        for behind in session.behind():
-            name, head = behind.topic.name, behind.topic.head
-            reason = f"topic {name} is at {head} here, the client has seen {behind.seen}"
-            with suppress(Exception):
-                rv = await self._probe(name)
-                if rv < behind.seen and session.state is SessionState.SEEN:
-                    self._on_restored(f"a client has seen {behind.seen} of {name}, the API server is at {rv}")
-                    break
-        session.decide(self._clock())
-        if session.state is SessionState.SEEN:
-            session.refuse(RefusedError(RefusalCode.NOT_READY, reason, self._jittered(_RETRY_S)))
-        self._follow_handshake(connection)
 
     # --- numbers
 

@@ -49,6 +49,7 @@ from typha.upstream.positions import Positions
 from typha.upstream.recovery import Backoff, Recoveries, Recovery
 from typha.upstream.resources import Resource, Source
 from typha.upstream.settings import Settings
+from typha.upstream.shared_probe import SharedProbe
 from typha.upstream.statistics import ReflectorStatistics, State
 from typha.upstream.watch_session import WatchSession
 from typha.wire.states import TopicState
@@ -104,7 +105,7 @@ class Reflector:
         self._missing_since_at: float | None = None
         self._step: asyncio.Task[State] | None = None
         self._restart_asked = False
-        self._probing: asyncio.Task[int] | None = None
+        self._probing = SharedProbe(f"probe {source}", self._probe)
         self._counts: Counter[str] = Counter()
         # Set by _discover, before any list.
         self._lister_watcher: ListerWatcher
@@ -126,8 +127,7 @@ class Reflector:
                     self.state = State.DISCOVER
                 self._restart_asked = False
         finally:
-            if self._probing is not None:
-                self._probing.cancel()
+            self._probing.cancel()
 
     def restart(self) -> None:
         """The cluster has a new life and the topics were emptied: drop what is under way and list anew."""
@@ -145,16 +145,11 @@ class Reflector:
 
         Raises UpstreamError; RestoredError (after `on_restored`) where it is below `head`.
         """
-        if self._probing is None or self._probing.done():
-            self._probing = asyncio.create_task(self._probe(), name=f"probe {self.source}")
-            # Nobody may be left to hear of a failure; the callers that are get it through the shield.
-            self._probing.add_done_callback(lambda task: task.cancelled() or task.exception())
-        probing = self._probing
+        probing = self._probing.join()
         try:
             return await asyncio.shield(probing)
         except RestoredError as error:
-            if probing is self._probing:
-                self._probing = None
+            if self._probing.claim(probing):
                 self._on_restored(str(error))
             raise
 

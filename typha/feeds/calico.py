@@ -181,7 +181,7 @@ def _topics(*, use_pod_cidr: bool, interface_prefix: str) -> dict[str, CalicoTop
         _calico(
             "stagedkubernetesnetworkpolicies",
             StagedKubernetesNetworkPolicies,
-            KeyRule(StagedKubernetesNetworkPolicies.keys_of),
+            KeyRule(network_policy.staged_kubernetes_keys_of),
         ),
         _calico("tiers", Tiers, KeyRule(tier.keys_of)),
         _calico("networksets", NetworkSets, KeyRule(network_set.keys_of)),

@@ -16,6 +16,7 @@ from typha.convert.calico.network_policy import (
     StagedKubernetesNetworkPolicies,
     StagedNetworkPolicies,
     may_be_contested,
+    staged_kubernetes_keys_of,
 )
 from typha.convert.calico.text import selector
 from typha.convert.converter import ConversionError, Converter
@@ -70,7 +71,7 @@ def test_attributes_and_forms() -> None:
 
 def test_keys_of_a_staged_kubernetes_policy_follow_from_its_name() -> None:
     [entry] = StagedKubernetesNetworkPolicies(CRD).convert("ns/p.q", b"{}")
-    assert StagedKubernetesNetworkPolicies.keys_of("ns/p.q") == (entry.key,)
+    assert staged_kubernetes_keys_of("ns/p.q") == (entry.key,)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +169,8 @@ def test_two_custom_resources_of_one_name_are_settled_by_claims() -> None:
         0,
         form=converter.form,
         attributes=converter.attributes,
-        keys_of=NetworkPolicies.keys_of,
-        may_be_contested=NetworkPolicies.may_be_contested,
+        keys_of=None,
+        may_be_contested=may_be_contested,
     )
     stored = {"metadata": {"annotations": {"projectcalico.org/metadata": '{"name":"web"}'}}, "spec": {"order": 1}}
     topic.put("ns/web", 1, converter.convert("ns/web", b'{"spec":{"order":2}}'), 0.0)

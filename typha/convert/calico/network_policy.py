@@ -20,8 +20,9 @@ Road not taken: one class with a table of kinds. The differences are the classes
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -51,6 +52,7 @@ __all__ = [
     "StagedKubernetesNetworkPolicies",
     "StagedNetworkPolicies",
     "may_be_contested",
+    "staged_kubernetes_keys_of",
 ]
 
 _DEFAULT_TIER: Final = "default"
@@ -101,82 +103,91 @@ def may_be_contested(object_name: str, key: str) -> bool:
     return "." not in claimed or claimed != object_name.rpartition("/")[2]
 
 
-class NetworkPolicies:
-    """The converter of Calico's NetworkPolicies; `group` is one of its two API groups."""
-
-    keys_of: Final = None
-    may_be_contested = staticmethod(may_be_contested)
-
-    def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/network_policy", version=1, group=group)
-        self.attributes = ("namespace",)
-        self.standing: Sequence[Converted] = ()
-        self._group = group
-
-    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """One entry. Raises ConversionError."""
-        written = _decode(raw)
-        return _namespaced("NetworkPolicy", object_name, written, self._group, None)
+def staged_kubernetes_keys_of(object_name: str) -> Sequence[str]:
+    """The one key of the policy `namespace/name`: of these five kinds only this one's follows from the name."""
+    namespace, _, name = object_name.partition("/")
+    return (keys.policy("StagedKubernetesNetworkPolicy", namespace, name),)
 
 
-class StagedNetworkPolicies:
-    """The converter of StagedNetworkPolicies; `group` is one of Calico's two API groups."""
+class _Policies(ABC):
+    """Calico's own kinds; `group` is one of Calico's two API groups."""
 
-    keys_of: Final = None
-    may_be_contested = staticmethod(may_be_contested)
+    converter: ClassVar[str]
+    kind: ClassVar[str]
+    is_staged: ClassVar[bool] = False
+    attributes: tuple[str, ...] = ()
+    standing: Sequence[Converted] = ()
 
     def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/staged_network_policy", version=1, group=group)
-        self.attributes = ("namespace",)
-        self.standing: Sequence[Converted] = ()
+        self.form = form_of(converter=f"calico/{self.converter}", version=1, group=group)
         self._group = group
 
     def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
         """One entry, none where the policy is staged to be deleted. Raises ConversionError."""
         written = _decode(raw)
-        action = written.spec.staged_action or _DEFAULT_ACTION
+        action = (written.spec.staged_action or _DEFAULT_ACTION) if self.is_staged else None
         if action == _DELETE:
             return ()
-        return _namespaced("StagedNetworkPolicy", object_name, written, self._group, action)
+        return self._converted(object_name, written, action)
+
+    @abstractmethod
+    def _converted(self, object_name: str, written: _Policy, staged_action: str | None) -> Sequence[Converted]:
+        """The entry of a policy that is not staged to be deleted."""
 
 
-class GlobalNetworkPolicies:
-    """The converter of GlobalNetworkPolicies; `group` is one of Calico's two API groups."""
+class NetworkPolicies(_Policies):
+    """Calico's NetworkPolicies."""
 
-    keys_of: Final = None
-    may_be_contested = staticmethod(may_be_contested)
+    converter = "network_policy"
+    kind = "NetworkPolicy"
+    attributes = ("namespace",)
 
-    def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/global_network_policy", version=1, group=group)
-        self.attributes: tuple[str, ...] = ()
-        self.standing: Sequence[Converted] = ()
-        self._group = group
-
-    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """One entry. Raises ConversionError."""
-        written = _decode(raw)
-        return _global("GlobalNetworkPolicy", object_name, written, self._group, None)
+    def _converted(self, object_name: str, written: _Policy, staged_action: str | None) -> Sequence[Converted]:
+        namespace, _, name = object_name.partition("/")
+        spec = written.spec
+        own = joined(_own_selector(spec), f"{NAMESPACE_LABEL} == '{namespace}'")
+        policy = _policy(spec, namespace, joined(own, _service_account_terms(spec)), staged_action)
+        key = keys.policy(self.kind, namespace, _name(written, name, self._group))
+        return (Converted(key, encode(policy), (namespace,)),)
 
 
-class StagedGlobalNetworkPolicies:
-    """The converter of StagedGlobalNetworkPolicies; `group` is one of Calico's two API groups."""
+class StagedNetworkPolicies(NetworkPolicies):
+    """The same, staged."""
 
-    keys_of: Final = None
-    may_be_contested = staticmethod(may_be_contested)
+    converter = "staged_network_policy"
+    kind = "StagedNetworkPolicy"
+    is_staged = True
 
-    def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/staged_global_network_policy", version=1, group=group)
-        self.attributes: tuple[str, ...] = ()
-        self.standing: Sequence[Converted] = ()
-        self._group = group
 
-    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """One entry, none where the policy is staged to be deleted. Raises ConversionError."""
-        written = _decode(raw)
-        action = written.spec.staged_action or _DEFAULT_ACTION
-        if action == _DELETE:
-            return ()
-        return _global("StagedGlobalNetworkPolicy", object_name, written, self._group, action)
+class GlobalNetworkPolicies(_Policies):
+    """Calico's GlobalNetworkPolicies."""
+
+    converter = "global_network_policy"
+    kind = "GlobalNetworkPolicy"
+
+    def _converted(self, object_name: str, written: _Policy, staged_action: str | None) -> Sequence[Converted]:
+        spec = written.spec
+        text = _own_selector(spec)
+        if spec.namespace_selector:
+            field = "spec.namespaceSelector"
+            validation.no_global(spec.namespace_selector, field)
+            text = joined(text, prefixed_text(spec.namespace_selector, NAMESPACE_PREFIX, field))
+            text = text.replace("all()", EVERY_NAMESPACE)
+        if spec.service_account_selector:
+            text = joined(text, _service_account_terms(spec)).replace("all()", _EVERY_SERVICE_ACCOUNT)
+        policy = _policy(spec, "", text, staged_action)
+        policy.untracked = spec.do_not_track
+        policy.pre_dnat = spec.pre_dnat
+        policy.apply_on_forward = spec.apply_on_forward
+        return (Converted(keys.policy(self.kind, "", _name(written, object_name, self._group)), encode(policy)),)
+
+
+class StagedGlobalNetworkPolicies(GlobalNetworkPolicies):
+    """The same, staged."""
+
+    converter = "staged_global_network_policy"
+    kind = "StagedGlobalNetworkPolicy"
+    is_staged = True
 
 
 class StagedKubernetesNetworkPolicies:
@@ -186,12 +197,6 @@ class StagedKubernetesNetworkPolicies:
         self.form = form_of(converter="calico/staged_kubernetes_network_policy", version=1, group=group)
         self.attributes = ("namespace",)
         self.standing: Sequence[Converted] = ()
-
-    @staticmethod
-    def keys_of(object_name: str) -> Sequence[str]:
-        """The one key of the policy `namespace/name`: of these five kinds only this one's follows from the name."""
-        namespace, _, name = object_name.partition("/")
-        return (keys.policy("StagedKubernetesNetworkPolicy", namespace, name),)
 
     def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
         """One entry, none where the policy is staged to be deleted. Raises ConversionError."""
@@ -203,38 +208,8 @@ class StagedKubernetesNetworkPolicies:
         policy = to_policy(spec, namespace)
         policy.staged_action = action
         validation.policy(policy)
-        (key,) = self.keys_of(object_name)
+        (key,) = staged_kubernetes_keys_of(object_name)
         return (Converted(key, encode(policy), (namespace,)),)
-
-
-def _namespaced(
-    kind: str, object_name: str, written: _Policy, group: str, staged_action: str | None
-) -> Sequence[Converted]:
-    namespace, _, name = object_name.partition("/")
-    spec = written.spec
-    own = joined(_own_selector(spec), f"{NAMESPACE_LABEL} == '{namespace}'")
-    policy = _policy(spec, namespace, joined(own, _service_account_terms(spec)), staged_action)
-    key = keys.policy(kind, namespace, _name(written, name, group))
-    return (Converted(key, encode(policy), (namespace,)),)
-
-
-def _global(
-    kind: str, object_name: str, written: _Policy, group: str, staged_action: str | None
-) -> Sequence[Converted]:
-    spec = written.spec
-    text = _own_selector(spec)
-    if spec.namespace_selector:
-        field = "spec.namespaceSelector"
-        validation.no_global(spec.namespace_selector, field)
-        text = joined(text, prefixed_text(spec.namespace_selector, NAMESPACE_PREFIX, field))
-        text = text.replace("all()", EVERY_NAMESPACE)
-    if spec.service_account_selector:
-        text = joined(text, _service_account_terms(spec)).replace("all()", _EVERY_SERVICE_ACCOUNT)
-    policy = _policy(spec, "", text, staged_action)
-    policy.untracked = spec.do_not_track
-    policy.pre_dnat = spec.pre_dnat
-    policy.apply_on_forward = spec.apply_on_forward
-    return (Converted(keys.policy(kind, "", _name(written, object_name, group)), encode(policy)),)
 
 
 def _policy(spec: _Spec, namespace: str, text: str, staged_action: str | None) -> v1.Policy:

@@ -66,8 +66,6 @@ def labels_of(value: bytes) -> Mapping[str, str]:
 class GlobalNetworkSets:
     """The converter of GlobalNetworkSets; `group` is one of Calico's two API groups."""
 
-    keys_of = staticmethod(keys_of)
-
     def __init__(self, group: str) -> None:
         self.form = form_of(converter="calico/global_network_set", version=1, group=group)
         self.attributes = ("labels",)
@@ -84,8 +82,6 @@ class GlobalNetworkSets:
 
 class NetworkSets:
     """The converter of NetworkSets; `group` is one of Calico's two API groups."""
-
-    keys_of = staticmethod(keys_of)
 
     def __init__(self, group: str) -> None:
         self.form = form_of(converter="calico/network_set", version=1, group=group)

@@ -59,8 +59,6 @@ def order_of(order: float | None) -> Any:
 class Tiers:
     """The converter; `group` is one of Calico's two API groups."""
 
-    keys_of = staticmethod(keys_of)
-
     def __init__(self, group: str) -> None:
         self.form = form_of(converter="calico/tier", version=1, group=group)
         self.attributes: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     felix        what does the feed `felix` of 100,000 pods cost: time to ready, memory, watch events per core-second?
     fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
     calico       what do Calico's own agents cost beside native ones: deliveries, joins of 10,000 pods, memory of each?
+    send_share   how near is a send of the server to one of a C loop that does nothing else?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       what is sent to an agent that comes back to a restarted server?

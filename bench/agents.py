@@ -1,4 +1,4 @@
-"""``python -m bench.agents PORT``: the load, in a process of its own. Commands and answers are JSON lines.
+"""``python -m bench.agents PORT [HOST]``: the load, in a process of its own. Commands and answers are JSON lines.
 
     connect    {count, receive_buffer_bytes?, language?, feed?}
                                                 open and greet; more of them join those that are there
@@ -25,12 +25,16 @@ from typing import Any, Final
 
 from bench.agent_stream import AgentStream
 from bench.calico_stream import CalicoStream, greeting
+from bench.peers.streams import NatsStream, RawStream
 from typha.wire.codec import encode_message
 from typha.wire.messages import Hello
 
 _READ_BYTES: Final = 65536
 # Opened at a time: below the backlog of the server's listener.
 _BURST: Final = 200
+_PEERS: Final[dict[str, Callable[[], RawStream]]] = {"raw": RawStream, "nats": NatsStream}
+
+Stream = AgentStream | CalicoStream | RawStream
 
 
 class Agent:
@@ -38,15 +42,18 @@ class Agent:
 
     __slots__ = ("is_closed", "socket", "stream", "synced_ns")
 
-    def __init__(self, connected: socket.socket, stream: AgentStream | CalicoStream) -> None:
+    def __init__(self, connected: socket.socket, stream: Stream) -> None:
         self.socket = connected
         self.stream = stream
         self.synced_ns = 0
         self.is_closed = False
 
 
-def _speaker(number: int, language: str, feed: str) -> tuple[bytes, AgentStream | CalicoStream]:
+def _speaker(number: int, language: str, feed: str) -> tuple[bytes, Stream]:
     """What it says first, and what reads the answer."""
+    if language in _PEERS:
+        peer = _PEERS[language]()
+        return peer.greeting, peer
     if language != "native":
         return greeting(number, feed, is_snappy=language == "calico-snappy"), CalicoStream()
     name, topics = f"node-{number:04d}", () if feed else ("pods",)
@@ -56,8 +63,8 @@ def _speaker(number: int, language: str, feed: str) -> tuple[bytes, AgentStream 
 class Load:
     """All agents of this process."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._address = (host, port)
         self._epoll = select.epoll()
         self._agents: list[Agent] = []
         self._by_handle: dict[int, Agent] = {}
@@ -69,19 +76,21 @@ class Load:
     def connect(
         self, count: int, receive_buffer_bytes: int = 0, language: str = "native", feed: str = ""
     ) -> dict[str, Any]:
-        """See the module. ``language``: native (of topic pods unless a feed is named), calico or calico-snappy."""
+        """See the module. ``language``: native (of topic pods unless a feed is named), calico, calico-snappy,
+        nats or raw (only counted, in sync from the start).
+        """
         self._connecting_ns = time.monotonic_ns()
-        self._unsynced += count
         for number in range(count):
             opened = socket.socket()
             if receive_buffer_bytes:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-            opened.connect(("127.0.0.1", self._port))
+            opened.connect(self._address)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             hello, stream = _speaker(len(self._agents), language, feed)
             opened.sendall(hello)
             opened.setblocking(False)
             agent = Agent(opened, stream)
+            self._unsynced += not stream.is_synced
             self._agents.append(agent)
             self._by_handle[opened.fileno()] = agent
             self._epoll.register(opened.fileno(), select.EPOLLIN)
@@ -239,4 +248,4 @@ class Load:
 
 
 if __name__ == "__main__":
-    Load(int(sys.argv[1])).serve()
+    Load(int(sys.argv[1]), *sys.argv[2:]).serve()

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
-from bench import calico, convert, fan_out, felix, idle, join, load, resume, sleeper, watch_path
+from bench import calico, convert, fan_out, felix, idle, join, load, resume, send_share, sleeper, watch_path
 from bench.report import Result
 
 
@@ -33,6 +33,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("felix", felix),
         ("fan_out", fan_out),
         ("calico", calico),
+        ("send_share", send_share),
         ("idle", idle),
         ("sleeper", sleeper),
         ("resume", resume),

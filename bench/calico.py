@@ -6,14 +6,14 @@ Where ``TYPHA_GO_BINARY`` names Calico's Typha, it is measured after that: the s
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench.processes import Agents, BenchError, Child, Server, Simulation
+from bench.peers import PeerMissing, typha_go
+from bench.peers.typha_go import TyphaGo
+from bench.processes import Agents, Child, Server, Simulation
 from bench.report import Result, say
 
 QUESTION: Final = (
@@ -68,7 +68,11 @@ def run(options: argparse.Namespace) -> Result:
         "pods": pods,
     }
     result = Result("calico", parameters | {"pods_of_deliveries": _PODS, "round_pause_ms": options.pause_ms})
-    binary = os.environ.get("TYPHA_GO_BINARY", "")
+    try:
+        binary = typha_go.binary()
+    except PeerMissing as why:
+        say(f"calico: {why}; 484,000 a CPU-second is what was recorded for 1,000 x 500, plain")
+        binary = ""
     for each in ("", binary) if binary else ("",):
         languages = LANGUAGES[1:] if each else LANGUAGES
         with _serving(each, pods, 0.0, options.pause_ms) as (_, server, port):
@@ -87,8 +91,6 @@ def run(options: argparse.Namespace) -> Result:
             alone = _cpu_of(server, seconds)
             for language in languages:
                 _measure_deliveries(result, server, port, language, count, seconds, alone)
-    if not binary:
-        say("calico: no TYPHA_GO_BINARY, no peer: 484,000 a CPU-second is what was recorded for 1,000 x 500, plain")
     return result
 
 
@@ -100,7 +102,7 @@ def _serving(
     timing = {"round_pause_ms": pause_ms, "max_age_s": 0}
     with Simulation(pods=pods, churn=rate, hold=True, calico=calico) as simulation:
         if binary:
-            with Peer() as peer:
+            with TyphaGo() as peer:
                 peer.start(binary, simulation)
                 yield simulation, peer, peer.port
         else:
@@ -108,40 +110,6 @@ def _serving(
                 server.start()
                 server.wait_ready()
                 yield simulation, server, server.port
-
-
-class Peer(Child):
-    """Calico's Typha on the same cluster."""
-
-    port = 0
-
-    def start(self, binary: str, simulation: Simulation) -> None:
-        """Returns when it listens."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        kubeconfig = str(simulation.kubeconfig)
-        self.spawn(
-            [binary],
-            TYPHA_DATASTORETYPE="kubernetes",
-            KUBECONFIG=kubeconfig,
-            TYPHA_KUBECONFIG=kubeconfig,
-            TYPHA_SERVERPORT=str(self.port),
-            TYPHA_SERVERHOST="127.0.0.1",
-            TYPHA_LOGSEVERITYSCREEN="warning",
-            TYPHA_LOGFILEPATH="none",
-            TYPHA_CONNECTIONREBALANCINGMODE="none",
-            TYPHA_MAXCONNECTIONSLOWERLIMIT="10000",
-        )
-        deadline_at = time.monotonic() + _TIMEOUT_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-            except OSError as error:
-                if time.monotonic() > deadline_at or self.process is None or self.process.poll() is not None:
-                    raise BenchError(f"{binary} does not listen: {self.last_line()}") from error
-                time.sleep(0.1)
-            else:
-                return
 
 
 def _measure_join(result: Result, server: Child, port: int, language: str, count: int) -> None:

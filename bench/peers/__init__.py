@@ -12,10 +12,16 @@ not measured on this machine in this run; those that were recorded elsewhere sta
 
 from __future__ import annotations
 
+import socket
+import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from bench.processes import BenchError
+from bench.processes import BenchError, Child
+
+# Calico's Typha lists the whole cluster before it listens.
+_LISTEN_S: Final = 300.0
+_POLL_S: Final = 0.1
 
 
 class PeerMissing(BenchError):  # noqa: N818 - no error of the bench: a figure that is not there
@@ -58,3 +64,26 @@ class Cost(NamedTuple):
     deliveries: int
     bytes: int
     reached_s: list[float]
+
+
+class Listener(Child):
+    """A peer's server: a process that listens at ``host`` and ``port``, which was free a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = "127.0.0.1"
+        with socket.create_server((self.host, 0)) as free:
+            self.port: int = free.getsockname()[1]
+
+    def wait_listening(self, name: str) -> None:
+        """Returns when it takes connections; BenchError when it ends or never does."""
+        deadline_at = time.monotonic() + _LISTEN_S
+        while True:
+            try:
+                socket.create_connection((self.host, self.port)).close()
+            except OSError as error:
+                if time.monotonic() > deadline_at or self.process is None or self.process.poll() is not None:
+                    raise BenchError(f"{name} does not listen: {self.last_line()}") from error
+                time.sleep(_POLL_S)
+            else:
+                return

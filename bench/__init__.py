@@ -11,10 +11,15 @@ assertions in tests, and figures without the machine, the versions and the commi
     fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
     calico       what do Calico's own agents cost beside native ones: deliveries, joins of 10,000 pods, memory of each?
     send_share   how near is a send of the server to one of a C loop that does nothing else?
+    growth       what do another agent, another change and another object cost?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       what is sent to an agent that comes back to a restarted server?
     join         how long until N agents that come at once are in sync, and what do they cost meanwhile?
+
+What works with the results:
+
+    goals        which goals do the stored results meet?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the
 simulated API server is sent and ends when the agent's process has read the bytes: the time that the simulation takes

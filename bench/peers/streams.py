@@ -34,7 +34,7 @@ class RawStream:
         self.throughs = array("Q")
         self.times_ns = array("q")
 
-    def receive_data(self, data: bytes, now_ns: int) -> None:
+    def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave."""
         self.bytes += len(data)
         self.frames += 1
@@ -52,11 +52,10 @@ class NatsStream(RawStream):
         self._head = b"\0"
         self._message_bytes = 1
 
-    def receive_data(self, data: bytes, now_ns: int) -> None:
+    def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave at that monotonic time."""
         self.bytes += len(data)
-        if self._rest:
-            data = self._rest + data
+        data = self._rest + data
         start, size, newest = 0, len(data), -1
         while start < size:
             whole = (size - start) // self._message_bytes

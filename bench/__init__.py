@@ -19,6 +19,7 @@ assertions in tests, and figures without the machine, the versions and the commi
 
 What works with the results:
 
+    load_agents  what do N agents get from a server that runs already (--server HOST:PORT, plain TCP)?
     goals        which goals do the stored results meet?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the

@@ -31,11 +31,15 @@ _counts: dict[tuple[int, int], int] = {}
 
 
 class AgentStream:
-    """Counters of one connection. ``replies`` is what it has to say to the server."""
+    """Counters of one connection. ``replies`` is what it has to say to the server.
+
+    ``ages_ms``: of each topic in each Bookmark, how long ago the server had heard from the API server about it.
+    """
 
     __slots__ = (
         "_rest",
         "_skip",
+        "ages_ms",
         "bytes",
         "changes",
         "frames",
@@ -57,6 +61,7 @@ class AgentStream:
         self.replies: list[bytes] = []
         self.throughs = array("Q")
         self.times_ns = array("q")
+        self.ages_ms = array("q")
 
     def receive_data(self, data: bytes, now_ns: int) -> None:
         """What the socket gave at that monotonic time."""
@@ -111,6 +116,8 @@ class AgentStream:
             if isinstance(bookmark, m.Bookmark):
                 self.is_synced = True
                 self.position = max(self.position, *(topic.cursor for topic in bookmark.topics))
+                if self.is_recording:
+                    self.ages_ms.extend(topic.age_ms for topic in bookmark.topics if topic.age_ms is not None)
         elif kind in (FrameType.REFUSED, FrameType.CLOSE):
             ended = _decode(kind, payload)
             if isinstance(ended, m.Refused | m.Close):

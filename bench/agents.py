@@ -1,10 +1,11 @@
 """``python -m bench.agents PORT [HOST]``: the load, in a process of its own. Commands and answers are JSON lines.
 
-    connect    {count, receive_buffer_bytes?, language?, feed?}
+    connect    {count, receive_buffer_bytes?, language?, feed?, topics?}
                                                 open and greet; more of them join those that are there
     synced     {timeout_s}                      wait until every agent has its Bookmark
     record     {}                               from now on keep when each agent reached which position
     stop       {probes: [[rv, sent_ns]..]}      when each probe reached the first, the last and all agents
+    arrivals   {}                               how long after the first agent each other one read the same position
     position   {rv, timeout_s}                  wait until every agent reads on at that position or above
     sleep/wake {agent}                          stop reading one socket, and go on
     drop       {}                               close all
@@ -20,7 +21,7 @@ import socket
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bench.agent_stream import AgentStream
@@ -32,6 +33,8 @@ from typha.wire.messages import Hello
 _READ_BYTES: Final = 65536
 # Opened at a time: below the backlog of the server's listener.
 _BURST: Final = 200
+# Of latencies, in ascending order: enough for a p99.9.
+_KEPT: Final = 10_000
 _PEERS: Final[dict[str, Callable[[], RawStream]]] = {"raw": RawStream, "nats": NatsStream}
 
 Stream = AgentStream | CalicoStream | RawStream
@@ -49,15 +52,15 @@ class Agent:
         self.is_closed = False
 
 
-def _speaker(number: int, language: str, feed: str) -> tuple[bytes, Stream]:
+def _speaker(number: int, language: str, feed: str, topics: Sequence[str]) -> tuple[bytes, Stream]:
     """What it says first, and what reads the answer."""
     if language in _PEERS:
         peer = _PEERS[language]()
         return peer.greeting, peer
     if language != "native":
         return greeting(number, feed, is_snappy=language == "calico-snappy"), CalicoStream()
-    name, topics = f"node-{number:04d}", () if feed else ("pods",)
-    return encode_message(Hello(name, "bench/1", feed=feed or None, topics=topics)), AgentStream()
+    asked = () if feed else tuple(topics)
+    return encode_message(Hello(f"node-{number:04d}", "bench/1", feed=feed or None, topics=asked)), AgentStream()
 
 
 class Load:
@@ -74,9 +77,14 @@ class Load:
     # --- commands
 
     def connect(
-        self, count: int, receive_buffer_bytes: int = 0, language: str = "native", feed: str = ""
+        self,
+        count: int,
+        receive_buffer_bytes: int = 0,
+        language: str = "native",
+        feed: str = "",
+        topics: Sequence[str] = ("pods",),
     ) -> dict[str, Any]:
-        """See the module. ``language``: native (of topic pods unless a feed is named), calico, calico-snappy,
+        """See the module. ``language``: native (of ``topics`` unless a feed is named), calico, calico-snappy,
         nats or raw (only counted, in sync from the start).
         """
         self._connecting_ns = time.monotonic_ns()
@@ -86,7 +94,7 @@ class Load:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
             opened.connect(self._address)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            hello, stream = _speaker(len(self._agents), language, feed)
+            hello, stream = _speaker(len(self._agents), language, feed, topics)
             opened.sendall(hello)
             opened.setblocking(False)
             agent = Agent(opened, stream)
@@ -112,7 +120,7 @@ class Load:
     def record(self) -> dict[str, Any]:
         """See the module."""
         for agent in self._agents:
-            del agent.stream.throughs[:], agent.stream.times_ns[:]
+            del agent.stream.throughs[:], agent.stream.times_ns[:], agent.stream.ages_ms[:]
             agent.stream.changes = agent.stream.bytes = agent.stream.frames = 0
             agent.stream.is_recording = True
         return {"at_ns": time.monotonic_ns()}
@@ -137,12 +145,27 @@ class Load:
         reached.sort()
         return {
             "at_ns": time.monotonic_ns(),
-            "reached_s": [round(value, 6) for value in reached[:: max(1, len(reached) // 10_000)]],
+            "reached_s": [round(value, 6) for value in reached[:: max(1, len(reached) // _KEPT)]],
             "last_s": last,
             "changes": sum(stream.changes for stream in streams),
             "changes_of_one": max(stream.changes for stream in streams),
             "bytes": sum(stream.bytes for stream in streams),
             "frames": sum(stream.frames for stream in streams),
+        }
+
+    def arrivals(self) -> dict[str, Any]:
+        """See the module. Seconds, ascending; of positions that all have read since ``record``."""
+        times: dict[int, list[int]] = {}
+        for agent in self._by_handle.values():
+            for through, at_ns in zip(agent.stream.throughs, agent.stream.times_ns, strict=True):
+                times.setdefault(through, []).append(at_ns)
+        whole = [each for each in times.values() if len(each) == len(self._by_handle)]
+        after = sorted((at_ns - min(each)) / 1e9 for each in whole for at_ns in each)
+        ages_ms = sorted(age for agent in self._by_handle.values() for age in agent.stream.ages_ms)
+        return {
+            "after_s": [round(value, 6) for value in after[:: max(1, len(after) // _KEPT)]],
+            "ages_ms": ages_ms[:: max(1, len(ages_ms) // _KEPT)],
+            "positions": len(whole),
         }
 
     def position(self, rv: int, timeout_s: float) -> dict[str, Any]:
@@ -190,6 +213,7 @@ class Load:
                 self.synced,
                 self.record,
                 self.stop,
+                self.arrivals,
                 self.position,
                 self.sleep,
                 self.wake,

@@ -251,9 +251,9 @@ class Server(Child):
 class Agents(Child):
     """``python -m bench.agents``: many raw readers in one process, told what to do line by line."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
         super().__init__()
-        self._answers = self.spawn([sys.executable, "-m", "bench.agents", str(port)], stdin=subprocess.PIPE)
+        self._answers = self.spawn([sys.executable, "-m", "bench.agents", str(port), host], stdin=subprocess.PIPE)
 
     def tell(self, do: str, **arguments: Any) -> None:
         """Send a command without waiting for its answer."""

@@ -18,6 +18,7 @@ from bench import (
     idle,
     join,
     load,
+    load_agents,
     resume,
     send_share,
     sleeper,
@@ -72,4 +73,6 @@ BENCHES: Final[Mapping[str, Bench]] = {
     )
 }
 
-TOOLS: Final[Mapping[str, Tool]] = {name: cast("Tool", module) for name, module in (("goals", goals_table),)}
+TOOLS: Final[Mapping[str, Tool]] = {
+    name: cast("Tool", module) for name, module in (("goals", goals_table), ("load_agents", load_agents))
+}

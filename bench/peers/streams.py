@@ -33,6 +33,7 @@ class RawStream:
         self.replies: list[bytes] = []
         self.throughs = array("Q")
         self.times_ns = array("q")
+        self.ages_ms = array("q")
 
     def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave."""

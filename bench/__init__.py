@@ -21,6 +21,8 @@ What works with the results:
 
     load_agents  what do N agents get from a server that runs already (--server HOST:PORT, plain TCP)?
     goals        which goals do the stored results meet?
+    plots        what do the stored results look like?
+    profile      where does the server's CPU go, in the fan-out and in the first list?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the
 simulated API server is sent and ends when the agent's process has read the bytes: the time that the simulation takes

@@ -18,20 +18,20 @@ TYPHA_RECORDED: Final = {
 _PAUSES_MS: Final = {100: 8.0, 20: 2.5}
 
 
+PER_CPU_S: Final = "deliveries per CPU-second, net"
+
+
 def deliveries(who: str, agents: int, rate: int, pause_ms: int, figure: str) -> str:
     """How the bench ``deliveries`` names a figure of one shape."""
     return f"{who}, {agents:,} x {rate:,}, {pause_ms} ms: {figure}"
 
 
-_PER_CPU_S: Final = "deliveries per CPU-second, net"
-
-
 def _deliveries() -> Iterator[Row]:
     for agents, rate in TYPHA_RECORDED:
         for pause_ms, times in _PAUSES_MS.items():
-            ours = Source("deliveries", deliveries("native", agents, rate, pause_ms, _PER_CPU_S))
-            typha = Source("deliveries", deliveries("typha-go", agents, rate, pause_ms, _PER_CPU_S))
-            nats = Source("deliveries", deliveries("nats*", agents, rate, pause_ms, _PER_CPU_S))
+            ours = Source("deliveries", deliveries("native", agents, rate, pause_ms, PER_CPU_S))
+            typha = Source("deliveries", deliveries("typha-go", agents, rate, pause_ms, PER_CPU_S))
+            nats = Source("deliveries", deliveries("nats*", agents, rate, pause_ms, PER_CPU_S))
             shape = f"deliveries per CPU-second, {agents:,} x {rate:,}, {pause_ms} ms"
             recorded = TYPHA_RECORDED[agents, rate]
             yield Row(f"{shape}, beside Typha", (ours,), "x", at_least=times, beside=typha, stand_in=recorded)

@@ -193,7 +193,7 @@ class Server(Child):
     ) -> None:
         super().__init__()
         self.port, self.health, self.admin = _free_ports(3)
-        self._simulation = simulation
+        self.simulation = simulation
         self._uvloop = uvloop
         config: dict[str, Any] = {
             **(
@@ -215,7 +215,7 @@ class Server(Child):
         run = ["-m", "typha"] if self._uvloop else ["-c", _WITHOUT_UVLOOP]
         command = [sys.executable, *run, "serve", "--config", str(self.folder / "typha.yaml")]
         self.started_at = time.monotonic()
-        self.spawn(command, KUBECONFIG=str(self._simulation.kubeconfig))
+        self.spawn(command, KUBECONFIG=str(self.simulation.kubeconfig))
 
     def wait_ready(self) -> float:
         """Seconds from ``start`` to /readyz 200."""

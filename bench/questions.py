@@ -19,6 +19,8 @@ from bench import (
     join,
     load,
     load_agents,
+    plots,
+    profile,
     resume,
     send_share,
     sleeper,
@@ -74,5 +76,6 @@ BENCHES: Final[Mapping[str, Bench]] = {
 }
 
 TOOLS: Final[Mapping[str, Tool]] = {
-    name: cast("Tool", module) for name, module in (("goals", goals_table), ("load_agents", load_agents))
+    name: cast("Tool", module)
+    for name, module in (("load_agents", load_agents), ("goals", goals_table), ("plots", plots), ("profile", profile))
 }

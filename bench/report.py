@@ -147,6 +147,15 @@ def percentile(values: Sequence[float], share: float) -> float:
     return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
+# Even steps over the bulk, finer ones where tails are.
+_SHARES: Final = (*(share / 100 for share in range(99)), 0.99, 0.992, 0.994, 0.996, 0.998, 0.999)
+
+
+def quantiles(values: Sequence[float]) -> list[list[float]]:
+    """[share, value] points of values in ascending order, for a plot of their distribution."""
+    return [[share, percentile(values, share)] for share in _SHARES] if values else []
+
+
 def slope(points: Sequence[Sequence[float]]) -> float:
     """Least squares slope of (x, y) points; 0 of fewer than two."""
     if len(points) < 2:

@@ -24,8 +24,10 @@ SHARES: Final = {"asyncio": 0.80, "uvloop": 0.85}
 DELTA_BYTES: Final = 450
 # Name -> deltas a round.
 KINDS: Final = {"single": 1, "coalesced": 50}
-# Above the server's pause between rounds, so that each change is a round.
-_INTERVAL_S: Final = 0.025
+# Well above the server's pause between rounds, so that each change is a round, and 1,000 readers of 22 KB keep up.
+_INTERVAL_S: Final = 0.05
+# Rounds that a busy machine joins to one; the C loop gets frames of the size that there was on average.
+_ROUNDS_KEPT: Final = 0.9
 _TIMEOUT_S: Final = 60.0
 
 
@@ -33,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--sockets --kinds --seconds --runs."""
     parser.add_argument("--sockets", type=int, nargs="+", help="default 500 1000; quick 200")
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=list(KINDS), help="default both")
-    parser.add_argument("--seconds", type=float, help="of each run (default 4; quick 1)")
+    parser.add_argument("--seconds", type=float, help="of each run (default 4; quick 2)")
     parser.add_argument("--runs", type=int, help="of which the median counts (default 3; quick 1)")
 
 
 def run(options: argparse.Namespace) -> Result:
     """For each shape: the server on each loop, then C; and again."""
     sockets = options.sockets or ([200] if options.quick else [500, 1000])
-    seconds = options.seconds or (1.0 if options.quick else 4.0)
+    seconds = options.seconds or (2.0 if options.quick else 4.0)
     runs = options.runs or (1 if options.quick else 3)
     parameters = {"sockets": sockets, "seconds": seconds, "runs": runs, "delta_bytes": DELTA_BYTES}
     result = Result("send_share", parameters | {"kinds": options.kinds, "interval_s": _INTERVAL_S})
@@ -83,7 +85,7 @@ def _of_server(name: str, kind: str, shape: Shape, idle_cpu_s: float) -> tuple[f
         found = publisher.publish(KINDS[kind], shape.seconds)
         agents.ask("stop", probes=[])
     wanted = round(shape.seconds / _INTERVAL_S)
-    if not 0.9 * wanted <= found["rounds"] <= 1.1 * wanted:
+    if found["rounds"] < _ROUNDS_KEPT * wanted:
         raise BenchError(f"{found['rounds']} rounds for {wanted} changes: this machine is too busy for {shape}")
     sends = found["sends"] + found["own_sends"]
     return (found["cpu_s"] - idle_cpu_s) / sends, found["bytes"] / sends

@@ -119,14 +119,15 @@ def _judge(row: Row, documents: Sequence[Document]) -> Judged:
 def _find(source: Source, documents: Sequence[Document]) -> tuple[list[tuple[float, str]], str]:
     """Values with the runs that they are of; or why there are none."""
     found: list[tuple[float, str]] = []
-    why = f"no result of {source.bench}"
+    where = "any bench" if source.bench == "*" else source.bench
+    why = f"no result of {where}"
     for document in documents:
         if not fnmatchcase(document["bench"], source.bench):
             continue
         values = [each["value"] for each in document["figures"] if fnmatchcase(each["name"], source.figure)]
         if not values:
             if not found:
-                why = f"{source.bench} has no figure {source.figure!r}"
+                why = f"no figure {source.figure!r} of {where}"
             continue
         lacking = _lacking(source.shape, document["parameters"])
         if lacking:

@@ -11,6 +11,7 @@ from typing import Final, Protocol, cast
 from bench import (
     calico,
     convert,
+    document,
     fan_out,
     felix,
     goals_table,
@@ -77,5 +78,11 @@ BENCHES: Final[Mapping[str, Bench]] = {
 
 TOOLS: Final[Mapping[str, Tool]] = {
     name: cast("Tool", module)
-    for name, module in (("load_agents", load_agents), ("goals", goals_table), ("plots", plots), ("profile", profile))
+    for name, module in (
+        ("load_agents", load_agents),
+        ("goals", goals_table),
+        ("plots", plots),
+        ("report", document),
+        ("profile", profile),
+    )
 }

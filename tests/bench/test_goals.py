@@ -43,7 +43,7 @@ def test_what_was_not_measured_is_not_met() -> None:
     assert found[0].value is None
     assert found[0].note == "no result of fan_out"
     assert missed(found) == ["late (not run)"]
-    assert judge([AT_MOST], [result("fan_out", p50=1.0)])[0].note == "fan_out has no figure 'p99'"
+    assert judge([AT_MOST], [result("fan_out", p50=1.0)])[0].note == "no figure 'p99' of fan_out"
 
 
 def test_the_worst_of_several_counts() -> None:

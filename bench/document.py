@@ -21,7 +21,7 @@ from bench.report import number, say
 QUESTION: Final = "docs/benchmarks.md and its pictures from the stored results: what do they say now?"
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _BLOCK: Final = re.compile(r"(<!-- figures: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-# Named in the page's own tables.
+# Shown in a section of its own.
 _APART: Final = ("profile",)
 
 
@@ -89,21 +89,22 @@ def _profile(documents: Sequence[Document]) -> str:
     if not found:
         return "Not run."
     rows = [(*each["name"].split(": ", 1), f"{each['value']:.1f} %") for each in found[0]["figures"]]
-    return _origin(found[0]) + "\n\n" + _table(("of", "on top of the stack", "of samples"), rows)
+    return origin(found[0]) + "\n\n" + _table(("of", "on top of the stack", "of samples"), rows)
 
 
 def _all(documents: Sequence[Document]) -> str:
-    parts = []
-    for document in documents:
-        if document["bench"] in _APART:
-            continue
-        rows = [(each["name"], _value(each), _goal(each)) for each in document["figures"]]
-        table = _table(("figure", "value", "goal"), rows)
-        parts.append(f"### {document['bench']}\n\n{_origin(document)}\n\n{table}")
-    return "\n\n".join(parts)
+    shown = [document for document in documents if document["bench"] not in _APART]
+    return "\n\n".join(f"### {each['bench']}\n\n{origin(each)}\n\n{figures(each)}" for each in shown)
 
 
-def _origin(document: Document) -> str:
+def figures(document: Document) -> str:
+    """The table of one result."""
+    rows = [(each["name"], _value(each), _goal(each)) for each in document["figures"]]
+    return _table(("figure", "value", "goal"), rows)
+
+
+def origin(document: Document) -> str:
+    """Which run a result is of: no two runs have the same."""
     commit = str(document["commit"] or "none")
     changed = ", with changes" if commit.endswith("+") else ""
     return f"`{shlex.join(document['command'])}` at {document['at']}, commit {commit[:12]}{changed}."

@@ -139,7 +139,7 @@ def _objects(axes: Any, documents: Mapping[str, Document]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel("pods")
     axes.set_ylabel("memory of the whole process, MB")
-    axes.set_title(f"A pod costs {number(each)} bytes of memory")
+    axes.set_title(f"A pod costs {each:.0f} bytes of memory")
 
 
 def _restarts(axes: Any, documents: Mapping[str, Document]) -> None:

@@ -42,6 +42,7 @@ sys.argv[0] = 'typha'
 from typha.__main__ import main
 main()
 """
+_WAITING: Final = "typha-observe"
 _ATTACH_S: Final = 2.0
 
 
@@ -91,14 +92,14 @@ def run(options: argparse.Namespace) -> int:
 def top(profile: Mapping[str, Any]) -> list[Function]:
     """Functions of a speedscope document, those that were on top most often first. Lines of a function are one.
 
-    The main thread's: py-spy takes the observers' thread, which waits in epoll, for a busy one.
+    Without the observers' thread, which waits in epoll: py-spy takes it for a busy one.
     """
     names = [f"{frame['name']} ({_short(frame.get('file', ''))})" for frame in profile["shared"]["frames"]]
     on_top: Counter[str] = Counter()
     anywhere: Counter[str] = Counter()
     for thread in profile["profiles"]:
         for stack in thread["samples"]:
-            if stack and "MainThread" in thread["name"]:
+            if stack and _WAITING not in thread["name"]:
                 on_top[names[stack[-1]]] += 1
                 anywhere.update({names[place] for place in stack})
     return [Function(name, count, anywhere[name]) for name, count in on_top.most_common()]

@@ -55,7 +55,8 @@ class Shape:
 class Cost(NamedTuple):
     """What a peer needed: CPU of its process alone, ``sends`` as it counts them, deltas that arrived at agents.
 
-    Latencies are seconds, ascending; none where the peer's bytes carry no time.
+    Latencies are seconds, ascending; none where the peer's bytes carry no time, or where it has not kept up: then
+    deliveries are those that it made in ``seconds``.
     """
 
     cpu_s: float
@@ -64,6 +65,7 @@ class Cost(NamedTuple):
     deliveries: int
     bytes: int
     reached_s: list[float]
+    has_kept_up: bool = True
 
 
 class Listener(Child):

@@ -1,4 +1,4 @@
-"""Top functions of a profile: of the main thread, lines of one function together, paths as in the repository."""
+"""Top functions of a profile: of what is not merely waiting, lines of one function together, paths as in the repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_top() -> None:
     profile = {
         "shared": {"frames": frames},
         "profiles": [
-            {"name": 'Thread 1 "MainThread"', "samples": [[0, 1], [0, 2], [0], []]},
+            {"name": 'Thread 1 ""', "samples": [[0, 1], [0, 2], [0], []]},
             {"name": 'Thread 2 "typha-observe"', "samples": [[3], [3], [3], [3]]},
         ],
     }

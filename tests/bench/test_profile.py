@@ -1,4 +1,4 @@
-"""Top functions of a profile: of what is not merely waiting, lines of one function together, paths as in the repository."""
+"""Top functions of a profile: no thread that only waits, lines of one function together, paths as in the repository."""
 
 from __future__ import annotations
 

@@ -65,8 +65,9 @@ def _run_all(parser: argparse.ArgumentParser, common: argparse.Namespace) -> int
         print(json.dumps({"results": documents, "goals": [asdict(each) for each in judged]}, indent=1))
     else:
         print_results(results)
-        print()
-        goals.print_judged(judged)
+        if judged:
+            print()
+            goals.print_judged(judged)
     if failed:
         say("failed: " + "; ".join(failed))
     return 1 if failed or goals.missed(judged) else 0

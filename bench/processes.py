@@ -40,6 +40,8 @@ _WITHOUT_UVLOOP: Final = (
 )
 _PROBE_NAMESPACE: Final = "team-000"
 _PROBE: Final = "bench-probe"
+# With an address it is a workload endpoint too.
+_PROBE_STATUS: Final = {"phase": "Running", "podIP": "10.254.0.1", "podIPs": [{"ip": "10.254.0.1"}]}
 
 
 class BenchError(Exception):
@@ -138,13 +140,14 @@ class Simulation(Child):
         hold: bool = False,
         watch_list: bool = True,
         calico: bool = False,
+        only: str = "",
     ) -> None:
         super().__init__()
         self.kubeconfig = self.folder / "kubeconfig"
         command = [sys.executable, "-m", "typha.simulation", "--pods", str(pods), "--nodes", str(nodes)]
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
         command += [] if watch_list else ["--no-watch-list"]
-        command += (["--calico"] if calico else []) + (["--hold"] if hold else [])
+        command += (["--calico"] if calico else []) + (["--hold"] if hold else []) + (["--only", only] if only else [])
         line = self.spawn(command).readline()
         if not line:
             raise BenchError(f"the simulation did not start: {self.last_line()}")
@@ -171,7 +174,7 @@ class Simulation(Child):
     def create_probe(self) -> None:
         """The pod whose label ``touch_probe`` changes."""
         metadata = {"name": _PROBE, "namespace": _PROBE_NAMESPACE, "labels": {"bench": "0"}}
-        body = {"metadata": metadata, "spec": {"nodeName": "node-0000"}, "status": {"phase": "Running"}}
+        body = {"metadata": metadata, "spec": {"nodeName": "node-0000"}, "status": _PROBE_STATUS}
         self.request("POST", f"/api/v1/namespaces/{_PROBE_NAMESPACE}/pods", body)
 
     def touch_probe(self) -> tuple[int, int]:

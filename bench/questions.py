@@ -11,6 +11,7 @@ from typing import Final, Protocol, cast
 from bench import (
     calico,
     convert,
+    deliveries,
     document,
     fan_out,
     felix,
@@ -66,6 +67,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("convert", convert),
         ("felix", felix),
         ("fan_out", fan_out),
+        ("deliveries", deliveries),
         ("calico", calico),
         ("send_share", send_share),
         ("growth", growth),

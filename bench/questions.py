@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 
 from bench import (
     calico,
+    client,
     convert,
     document,
     fan_out,
@@ -73,6 +74,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("client", client),
     )
 }
 

@@ -17,6 +17,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       what is sent to an agent that comes back to a restarted server?
     join         how long until N agents that come at once are in sync, and what do they cost meanwhile?
+    client       how many changes a second does an agent take, and how long does its join of 10,000 pods last?
 
 What works with the results:
 

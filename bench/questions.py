@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 
 from bench import (
     calico,
+    client,
     convert,
     deliveries,
     document,
@@ -75,6 +76,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("client", client),
     )
 }
 

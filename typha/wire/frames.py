@@ -21,6 +21,7 @@ from typha.wire import compression
 from typha.wire.errors import BadPayloadError, FrameTooLargeError, LocalProtocolError
 
 HEADER: Final = struct.Struct(">IB")
+_LENGTH: Final = struct.Struct(">I")
 COMPRESSED: Final = 0x80
 
 # A Hello of 1,000 topics with cursors and filters is about 50 KB.
@@ -108,7 +109,7 @@ class FrameDecoder:
         available = len(self._buffer) - self._start
         if available < 4:
             return None
-        length = int.from_bytes(self._buffer[self._start : self._start + 4], "big")
+        (length,) = _LENGTH.unpack_from(self._buffer, self._start)
         if length > self.limit_bytes:
             raise FrameTooLargeError(length, self.limit_bytes)
         if length == 0:

@@ -250,7 +250,7 @@ class Topic:
                 if before is not None and before.holds(value, attributes):
                     self.unchanged_total += 1
                 else:
-                    self.apply(entry_of(rv, (key, value, attributes)))
+                    self.apply(entry_of(rv, (key, value, attributes), before))
             if settlement.name != name and settlement.gives:
                 self.quarantined.pop(settlement.name, None)
                 keys = [item[0] for item in settlement.gives]
@@ -281,6 +281,7 @@ class Topic:
         before = self.log.entries.get(key)
         if before is None:
             return
+        key = before.key  # one text in all logs and burials
         self.value_bytes -= before.size
         for burial in self.views.delete(before, rv):
             self.history.bury(burial)

@@ -28,6 +28,7 @@ from typha.simulation.store import Store
 from typha.upstream.resources import Resource
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
+from typha.wire.compression import Compressor
 from typha.wire.entries import encode_entries, encode_put
 from typha.wire.frames import compress_frame
 from typha.wire.states import Mode, TopicState
@@ -123,7 +124,7 @@ class _Stream:
         self.live_bytes = sum(len(frame) for frame, _ in self.live)
 
     def _frames(self, versions: list[tuple[str, tuple[bytes, bytes]]], per_frame: int) -> Iterator[tuple[bytes, int]]:
-        count = len(versions)
+        count, compressor = len(versions), Compressor()
         for start in range(0, self.changes, per_frame):
             numbers = range(start, min(start + per_frame, self.changes))
             puts = [
@@ -131,7 +132,7 @@ class _Stream:
                 for n in numbers
             ]
             frame = encode_entries(0, self.first_rv + numbers[-1] + 1, puts)
-            yield compress_frame(frame) if self.zstd else frame, len(numbers)
+            yield compress_frame(frame, compressor) if self.zstd else frame, len(numbers)
 
     def reads(self) -> Iterator[tuple[bytes, int]]:
         """The live frames in pieces of about one read, each with the rv of its last change."""

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
-from bench import calico, convert, fan_out, felix, idle, join, load, resume, sleeper, watch_path
+from bench import calico, convert, deltas, fan_out, felix, idle, join, load, resume, sleeper, watch_path
 from bench.report import Result
 
 
@@ -31,6 +31,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("watch_path", watch_path),
         ("convert", convert),
         ("felix", felix),
+        ("deltas", deltas),
         ("fan_out", fan_out),
         ("calico", calico),
         ("idle", idle),

@@ -51,7 +51,7 @@ def samples_of(log: Log) -> list[Entry]:
 
 
 class Training:
-    """One topic's next dictionary, under this id; ``run`` takes its time (60 ms), anywhere."""
+    """One topic's next dictionary, under this id; ``run`` takes its time (75 ms), anywhere."""
 
     def __init__(self, topic_id: int, entries: Sequence[Entry], current: Dictionary | None, dictionary_id: int) -> None:
         self.topic_id = topic_id

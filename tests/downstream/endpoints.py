@@ -24,13 +24,13 @@ def items_of(number: int, kind: str = "pod") -> list[Item]:
 
 
 def topic_of(count: int, topic_id: int = 0) -> Topic:
-    """Listed at rv 1,000."""
+    """Listed at rv 1,000, or that of its last entry."""
     topic = Topic(f"topic-{topic_id}", topic_id, form="f")
     loading = topic.begin_list()
     for number in range(count):
         key, *_ = items_of(number)[0]
         loading.put(key, number + 1, items_of(number))
-    loading.commit(1000, 0.0)
+    loading.commit(max(1000, count), 0.0)
     return topic
 
 

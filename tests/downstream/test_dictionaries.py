@@ -14,7 +14,6 @@ from tests.kit.small_steps import small_steps
 from tests.kit.world import World
 from typha.cache.topic import Topic
 from typha.downstream.dictionaries import (
-    DICTIONARY_TO_BYTES,
     PAYS_WITHIN_S,
     RETRAIN_S,
     Dictionaries,
@@ -22,7 +21,7 @@ from typha.downstream.dictionaries import (
     LiveEncoding,
     Traffic,
 )
-from typha.downstream.training import MIN_ENTRIES, SAMPLES, Trained, Training
+from typha.downstream.training import DICTIONARY_TO_BYTES, MIN_ENTRIES, SAMPLES, Trained, Training
 from typha.wire import messages as m
 from typha.wire.dictionaries import MAX_DICTIONARIES
 from typha.wire.states import ZSTD, ZSTD_DICT

@@ -4,7 +4,7 @@ import random
 
 from tests.downstream.endpoints import change, items_of, topic_of, value_of
 from typha.cache.log import Entry
-from typha.downstream.training import MIN_ENTRIES, SAMPLES, SIZES_BYTES, Training, samples_of
+from typha.downstream.training import MIN_ENTRIES, SAMPLES, SIZES_BYTES, Trained, Training, samples_of
 
 
 def test_it_is_measured_on_what_it_was_not_trained_on() -> None:
@@ -82,7 +82,15 @@ def test_samples_are_the_newest_and_some_from_everywhere() -> None:
 
 def test_no_more_than_a_megabyte_is_learnt() -> None:
     """A topic of large values must not train for seconds: the newest are enough."""
-    entries = [Entry(rv, f"{rv}", value_of(rv) * 500, ()) for rv in range(1, 100)]
-    assert sum(entry.size for entry in entries) > 10_000_000
+    entries = [Entry(rv, f"{rv}", value_of(rv) * 25, ()) for rv in range(1, 500)]
+    fits = next(n for n in range(500) if sum(entry.size for entry in entries[: n + 1]) > 1024 * 1024)
+    assert fits < 200
     found = Training(0, entries, None, 1).run()
-    assert found.without_bytes == Training(0, entries[:7], None, 1).run().without_bytes
+    assert found.without_bytes == Training(0, entries[:fits], None, 1).run().without_bytes
+
+
+def test_values_that_go_out_without_a_dictionary_teach_none() -> None:
+    large = [Entry(rv, f"{rv}", value_of(rv) * 5000, ()) for rv in range(1, 40)]
+    assert Training(0, large, None, 1).run() == Trained(None, 0.0, None, 0.0)
+    small = [Entry(rv, f"{rv}", value_of(rv), ()) for rv in range(40, 200)]
+    assert Training(0, large + small, None, 1).run().without_bytes < 500

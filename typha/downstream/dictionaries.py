@@ -28,19 +28,24 @@ from typha.cache.log import Log
 from typha.cache.topic import Topic
 from typha.downstream.encodings import NativeEncoding, ZstdEncoding
 from typha.downstream.statistics import CompressionCounters
-from typha.downstream.training import MIN_ENTRIES, SAMPLES, SIZES_BYTES, Trained, Training, samples_of
+from typha.downstream.training import (
+    DICTIONARY_TO_BYTES,
+    MIN_ENTRIES,
+    SAMPLES,
+    SIZES_BYTES,
+    Trained,
+    Training,
+    samples_of,
+)
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
 from typha.wire.compression import Dictionary
 
-# Up to here (some 30 changes of 500 B) a dictionary takes a quarter or more off what zstd leaves, at no more CPU than
-# zstd alone; above, less than a fifth for a tenth more CPU (bench/deltas).
-DICTIONARY_TO_BYTES: Final = 16 * 1024
 # A connection moves on after 30 minutes (max_age_s): one of average age has three times this before it.
 PAYS_WITHIN_S: Final = 300.0
 # A stream whose readers move because it pays must not stop to pay before the last of them has moved.
 HYSTERESIS: Final = 0.5
-# 60 ms on a thread; values of a topic change their kind with rollouts and upgrades, not with seconds.
+# 75 ms on a thread; values of a topic change their kind with rollouts and upgrades, not with seconds.
 RETRAIN_S: Final = 600.0
 
 

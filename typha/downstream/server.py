@@ -332,7 +332,7 @@ class Server:
             await self._train(now)
 
     async def _train(self, now: float) -> None:
-        """A dictionary that is wanted: the tick waits for it (some 60 ms), the rounds do not."""
+        """A dictionary that is wanted: the tick waits for it (some 75 ms), the rounds do not."""
         dictionaries = self._sessions.dictionaries
         if training := dictionaries.next_training(now):
             dictionaries.trained(training, await asyncio.to_thread(training.run))

@@ -12,8 +12,8 @@ assertions in tests, and figures without the machine, the versions and the commi
     calico       what do Calico's own agents cost beside native ones: deliveries, joins of 10,000 pods, memory of each?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
-    resume       what is sent to an agent that comes back to a restarted server?
-    join         how long until N agents that come at once are in sync, and what do they cost meanwhile?
+    resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
+    join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the
 simulated API server is sent and ends when the agent's process has read the bytes: the time that the simulation takes

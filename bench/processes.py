@@ -138,6 +138,7 @@ class Simulation(Child):
         hold: bool = False,
         watch_list: bool = True,
         calico: bool = False,
+        runtime_ids: bool = False,
     ) -> None:
         super().__init__()
         self.kubeconfig = self.folder / "kubeconfig"
@@ -145,6 +146,7 @@ class Simulation(Child):
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
         command += [] if watch_list else ["--no-watch-list"]
         command += (["--calico"] if calico else []) + (["--hold"] if hold else [])
+        command += ["--runtime-ids"] if runtime_ids else []
         line = self.spawn(command).readline()
         if not line:
             raise BenchError(f"the simulation did not start: {self.last_line()}")
@@ -249,11 +251,16 @@ class Server(Child):
 
 
 class Agents(Child):
-    """``python -m bench.agents``: many raw readers in one process, told what to do line by line."""
+    """``python -m bench.agents``: many raw readers in one process, told what to do line by line.
 
-    def __init__(self, port: int) -> None:
+    ``niceness`` above 0: agents of other machines, which must not take the processor from those that are measured.
+    """
+
+    def __init__(self, port: int, *, niceness: int = 0) -> None:
         super().__init__()
-        self._answers = self.spawn([sys.executable, "-m", "bench.agents", str(port)], stdin=subprocess.PIPE)
+        command = ["nice", "-n", str(niceness)] if niceness else []
+        command += [sys.executable, "-m", "bench.agents", str(port)]
+        self._answers = self.spawn(command, stdin=subprocess.PIPE)
 
     def tell(self, do: str, **arguments: Any) -> None:
         """Send a command without waiting for its answer."""

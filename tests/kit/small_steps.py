@@ -18,7 +18,8 @@ def small_steps(*, frame_bytes: int = 40) -> Iterator[None]:
     """Frames of about ``frame_bytes``, the clock looked at after every subscriber, views read one by one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typha.cache.walk.FRAME_BYTES", frame_bytes)
-        patch.setattr("typha.downstream.streams.FRAME_BYTES", frame_bytes)
+        patch.setattr("typha.cache.walk.SLICE_BYTES", frame_bytes)
+        patch.setattr("typha.downstream.streams.SLICE_BYTES", frame_bytes)
         patch.setattr("typha.downstream.fan_out._CLOCK_EVERY", 1)
         patch.setattr("typha.downstream.feed_view._SLICE", 1)
         patch.setattr("typha.downstream.feed_view._COMPARED_SLICE", 1)

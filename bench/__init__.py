@@ -16,8 +16,8 @@ assertions in tests, and figures without the machine, the versions and the commi
     growth       what do another agent, another change and another object cost?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
-    resume       what is sent to an agent that comes back to a restarted server?
-    join         how long until N agents that come at once are in sync, and what do they cost meanwhile?
+    resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
+    join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
     client       how many changes a second does an agent take, and how long does its join of 10,000 pods last?
 
 What works with the results:

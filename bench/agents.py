@@ -1,7 +1,9 @@
 """``python -m bench.agents PORT [HOST]``: the load, in a process of its own. Commands and answers are JSON lines.
 
-    connect    {count, receive_buffer_bytes?, language?, feed?, topics?}
-                                                open and greet; more of them join those that are there
+    connect    {count, receive_buffer_bytes?, language?, feed?, topics?, hello?, buckets?}
+                                                open and greet; more of them join those that are there. Languages:
+                                                native, native-zstd, calico, calico-snappy, nats, raw. ``hello`` (hex)
+                                                and ``buckets``: say what an agent said that came back
     synced     {timeout_s}                      wait until every agent has its Bookmark
     record     {}                               from now on keep when each agent reached which position
     stop       {probes: [[rv, sent_ns]..]}      when each probe reached the first, the last and all agents
@@ -22,15 +24,19 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from bench.agent_stream import AgentStream
 from bench.calico_stream import CalicoStream, greeting
 from bench.peers.streams import NatsStream, RawStream
-from typha.wire.codec import encode_message
+from typha.wire.codec import decode_message, encode_message
+from typha.wire.frames import HEADER, Frame
 from typha.wire.messages import Hello
+from typha.wire.states import ZSTD
 
-_READ_BYTES: Final = 65536
+# A slice of a snapshot; all reads share one buffer, which stays in the processor's cache.
+_READ_BYTES: Final = 256 * 1024
 # Opened at a time: below the backlog of the server's listener.
 _BURST: Final = 200
 # Of latencies, in ascending order: enough for a p99.9.
@@ -52,15 +58,31 @@ class Agent:
         self.is_closed = False
 
 
-def _speaker(number: int, language: str, feed: str, topics: Sequence[str]) -> tuple[bytes, Stream]:
+def _speaker(
+    number: int,
+    language: str,
+    feed: str,
+    topics: Sequence[str],
+    hello: Hello | None,
+    buckets: list[int] | None,
+) -> tuple[bytes, Stream]:
     """What it says first, and what reads the answer."""
     if language in _PEERS:
         peer = _PEERS[language]()
         return peer.greeting, peer
-    if language != "native":
+    if not language.startswith("native"):
         return greeting(number, feed, is_snappy=language == "calico-snappy"), CalicoStream()
-    asked = () if feed else tuple(topics)
-    return encode_message(Hello(f"node-{number:04d}", "bench/1", feed=feed or None, topics=asked)), AgentStream()
+    name, asked = f"node-{number:04d}", () if feed else tuple(topics)
+    compression = (ZSTD,) if language == "native-zstd" else ()
+    said = Hello(name, "bench/1", feed=feed or None, topics=asked, compression=compression)
+    return encode_message(said if hello is None else replace(hello, node=name)), AgentStream(buckets)
+
+
+def _hello(frame: bytes) -> Hello:
+    decoded = decode_message(Frame(frame[HEADER.size - 1], frame[HEADER.size :]))
+    if not isinstance(decoded, Hello):
+        raise TypeError(f"not a Hello, but {type(decoded).__name__}")
+    return decoded
 
 
 class Load:
@@ -69,6 +91,7 @@ class Load:
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._address = (host, port)
         self._epoll = select.epoll()
+        self._buffer = memoryview(bytearray(_READ_BYTES))
         self._agents: list[Agent] = []
         self._by_handle: dict[int, Agent] = {}
         self._unsynced = 0
@@ -83,10 +106,13 @@ class Load:
         language: str = "native",
         feed: str = "",
         topics: Sequence[str] = ("pods",),
+        hello: str = "",
+        buckets: list[int] | None = None,
     ) -> dict[str, Any]:
-        """See the module. ``language``: native (of ``topics`` unless a feed is named), calico, calico-snappy,
-        nats or raw (only counted, in sync from the start).
+        """See the module. Native agents subscribe to ``topics`` unless a feed is named; raw ones are only counted, and
+        in sync from the start.
         """
+        replayed = _hello(bytes.fromhex(hello)) if hello else None
         self._connecting_ns = time.monotonic_ns()
         for number in range(count):
             opened = socket.socket()
@@ -94,8 +120,8 @@ class Load:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
             opened.connect(self._address)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            hello, stream = _speaker(len(self._agents), language, feed, topics)
-            opened.sendall(hello)
+            first, stream = _speaker(len(self._agents), language, feed, topics, replayed, buckets)
+            opened.sendall(first)
             opened.setblocking(False)
             agent = Agent(opened, stream)
             self._unsynced += not stream.is_synced
@@ -115,6 +141,7 @@ class Load:
             "median_s": times[len(times) // 2] / 1e9,
             "all_s": times[-1] / 1e9,
             "bytes": sum(agent.stream.bytes for agent in self._agents),
+            "most_bytes": max(agent.stream.bytes for agent in self._agents),
         }
 
     def record(self) -> dict[str, Any]:
@@ -248,14 +275,14 @@ class Load:
     def _read(self, agent: Agent) -> None:
         stream = agent.stream
         try:
-            data = agent.socket.recv(_READ_BYTES)
+            size = agent.socket.recv_into(self._buffer)
         except OSError as error:
             raise ConnectionError(f"an agent's connection broke: {error}") from None
-        if not data:
+        if not size:
             raise ConnectionError(f"the server closed an agent: {stream.refusal or 'without a word'}")
         now_ns = time.monotonic_ns()
         was_synced = stream.is_synced
-        stream.receive_data(data, now_ns)
+        stream.receive_data(self._buffer[:size], now_ns)
         if stream.is_synced and not was_synced:
             agent.synced_ns = now_ns
             self._unsynced -= 1

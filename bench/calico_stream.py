@@ -80,11 +80,10 @@ class CalicoStream:
         self.times_ns = array("q")
         self.ages_ms = array("q")
 
-    def receive_data(self, data: bytes, now_ns: int) -> None:
-        """What the socket gave."""
+    def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
+        """What the socket gave. Nothing of ``data`` is kept."""
         self.bytes += len(data)
-        if self._rest:
-            data = self._rest + data
+        data = self._rest + bytes(data)
         self._rest = self._chunks(data) if self._is_snappy else self._messages(data)
 
     def _messages(self, data: bytes) -> bytes:

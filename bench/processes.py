@@ -141,6 +141,7 @@ class Simulation(Child):
         watch_list: bool = True,
         calico: bool = False,
         only: str = "",
+        runtime_ids: bool = False,
     ) -> None:
         super().__init__()
         self.kubeconfig = self.folder / "kubeconfig"
@@ -148,6 +149,7 @@ class Simulation(Child):
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
         command += [] if watch_list else ["--no-watch-list"]
         command += (["--calico"] if calico else []) + (["--hold"] if hold else []) + (["--only", only] if only else [])
+        command += ["--runtime-ids"] if runtime_ids else []
         line = self.spawn(command).readline()
         if not line:
             raise BenchError(f"the simulation did not start: {self.last_line()}")
@@ -252,11 +254,16 @@ class Server(Child):
 
 
 class Agents(Child):
-    """``python -m bench.agents``: many raw readers in one process, told what to do line by line."""
+    """``python -m bench.agents``: many raw readers in one process, told what to do line by line.
 
-    def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
+    ``niceness`` above 0: agents of other machines, which must not take the processor from those that are measured.
+    """
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1", niceness: int = 0) -> None:
         super().__init__()
-        self._answers = self.spawn([sys.executable, "-m", "bench.agents", str(port), host], stdin=subprocess.PIPE)
+        command = ["nice", "-n", str(niceness)] if niceness else []
+        command += [sys.executable, "-m", "bench.agents", str(port), host]
+        self._answers = self.spawn(command, stdin=subprocess.PIPE)
 
     def tell(self, do: str, **arguments: Any) -> None:
         """Send a command without waiting for its answer."""

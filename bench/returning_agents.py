@@ -1,6 +1,7 @@
 """Agents with a replica, that come back: the client's own session on a plain socket, with its bytes and frames counted.
 
-Few of them: here it is counted what is sent, not how fast.
+Few of them: here it is counted what is sent, not how fast. What one says (``hello``, ``buckets``) can be said by any
+number of raw readers (``bench.agents``): to those that hold the same, the server says the same.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.processes import BenchError
-from typha.wire.frames import HEADER
+from typha.wire.codec import decode_message
+from typha.wire.frames import HEADER, Frame
+from typha.wire.messages import KeyRequest
 from typha_client import events as e
 from typha_client.replica import Replicas
 from typha_client.session import Session, Subscription
@@ -27,6 +30,8 @@ class ReturningAgent:
         self.replicas = Replicas()
         self.bytes = self.frames = self.changes = 0
         self.is_synced = False
+        self.hello = b""
+        self.buckets: list[int] | None = []
         self.socket: socket.socket | None = None
         self._number = number
         self._topics = topics
@@ -48,7 +53,8 @@ class ReturningAgent:
         )
         self._session = Session(self.replicas, subscription, time.monotonic())
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.sendall(self._session.data_to_send())
+        self.hello, self.buckets = self._session.data_to_send(), []
+        self.socket.sendall(self.hello)
         return self.socket
 
     def read(self) -> None:
@@ -67,9 +73,11 @@ class ReturningAgent:
                 self.changes += len(event.changes)
             elif isinstance(event, e.Closed | e.RefusedByServer):
                 raise BenchError(f"agent {self._number}: {event}")
-        reply = self._session.data_to_send()
-        if reply:
+        for reply in self._session.frames_to_send():
             self.socket.sendall(reply)
+            said = decode_message(Frame(reply[HEADER.size - 1], reply[HEADER.size :]))
+            if isinstance(said, KeyRequest):
+                self.buckets = said.buckets
 
     def disconnect(self) -> None:
         """Only the socket."""

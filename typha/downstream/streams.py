@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from typha.cache.log import Log
 from typha.cache.topic import Topic
-from typha.cache.walk import FRAME_BYTES, Walk
+from typha.cache.walk import SLICE_BYTES, Walk
 from typha.downstream.dialect import Dialect, Session
 
 
@@ -65,7 +65,8 @@ class Batch:
         self.start = start
         self.walk = walk
         # A re-list can change everything at once: then each member reads the walk at its own speed.
-        self.data = None if walk.is_large else walk.frame(0, encoding)
+        whole = None if walk.is_large else walk.read(0, encoding)
+        self.data = None if whole is None else whole.frames
 
 
 class Group:
@@ -109,17 +110,17 @@ class Subscriber:
         """Has frames of a walk to read."""
         return any(subscription.is_walking for subscription in self.session.subscriptions)
 
-    def next_slice(self, stop_at: float, clock: Callable[[], float]) -> bytes:
-        """Frames of its walks worth one send; b"" when they are read to their end."""
-        frames: list[bytes] = []
+    def next_slice(self, is_late: Callable[[], bool]) -> bytes:
+        """Frames of its walks worth one send; b"" when they are read to their end, or not built yet."""
+        slices: list[bytes] = []
         size = 0
         for subscription in self.session.subscriptions:
-            while (frame := subscription.next_frame(self.session.encoding)) is not None:
-                frames.append(frame)
-                size += len(frame)
-                if size >= FRAME_BYTES or clock() >= stop_at:
-                    return b"".join(frames)
-        return b"".join(frames)
+            while (frames := subscription.next_slice(self.session.encoding, is_late)) is not None:
+                slices.append(frames)
+                size += len(frames)
+                if size >= SLICE_BYTES or is_late():
+                    return b"".join(slices)
+        return b"".join(slices)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the outlet and count them."""

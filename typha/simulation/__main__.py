@@ -47,6 +47,7 @@ async def _serve(options: argparse.Namespace) -> None:
         namespaces=options.tenants,
         calico=options.calico,
         only=options.only,
+        runtime_ids=options.runtime_ids,
     )
     cluster.populate()
     gc.freeze()  # the objects stay: a full collection has nothing to find in them
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, default=50, help="nodes (default 50)")
     parser.add_argument("--tenants", type=int, help="namespaces beside the system's (default: one for 200 pods)")
     parser.add_argument("--calico", action="store_true", help="with Calico installed")
+    parser.add_argument("--runtime-ids", action="store_true", help="pods with random ids, as runtimes give them")
     parser.add_argument("--churn", type=float, default=0.0, help="changes per second (default 0: none)")
     parser.add_argument("--only", metavar="KIND", help="changes of one kind alone: relabel is one running pod's labels")
     parser.add_argument("--hold", action="store_true", help="no changes before SIGUSR1")

@@ -67,6 +67,7 @@ class Cluster:
         managed_fields: bool = False,
         calico: bool = False,
         only: str | None = None,
+        runtime_ids: bool = False,
     ) -> None:
         if nodes < 1 or pods < 0 or (namespaces is not None and namespaces < 1):
             raise ValueError(
@@ -108,7 +109,7 @@ class Cluster:
             nodes=self._nodes,
             span=self._block,
             target=pods,
-            templates=PodTemplates(managed_fields=managed_fields, calico=calico),
+            templates=PodTemplates(managed_fields=managed_fields, calico=calico, runtime_ids=runtime_ids),
             calico=self._calico,
         )
 

@@ -19,8 +19,6 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -54,7 +52,7 @@ class _Connector:
             read_bufsize=_READ_BUFFER_BYTES,
             timeout=aiohttp.ClientTimeout(total=None),
         )
-        self.proxy = configuration.proxy or _environment_proxy(self.host)
+        self.proxy = configuration.proxy
         self.uses = 0
         self.is_retired = False
 
@@ -200,14 +198,6 @@ class ApiSession:
         self._retired = [connector for connector in self._retired if connector.uses]
         for connector in unused:
             await connector.close()
-
-
-def _environment_proxy(host: str) -> str | None:
-    # As client-go: HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
-    parts = urlsplit(host)
-    if not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 def _with_generation(error: RequestError, generation: int) -> RequestError:

@@ -15,7 +15,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from typha.wire.errors import RefusedError
 from typha.wire.messages import GoAway
@@ -24,9 +24,7 @@ from typha_client import events as e
 from typha_client.connection import Connection, open_connection, resolve
 from typha_client.endpoints import Endpoints, Server, Target
 from typha_client.session import Session
-
-if TYPE_CHECKING:
-    import ssl
+from typha_client.tls import TlsSource, explain
 
 _log: Final = logging.getLogger("typha_client")
 
@@ -49,7 +47,7 @@ class Connector:
         endpoints: Endpoints,
         new_session: Callable[[float], Session],
         sink: Callable[[list[e.Event]], None],
-        tls: ssl.SSLContext | None,
+        tls: TlsSource | None,
     ) -> None:
         self.endpoints = endpoints
         self.current: Connection | None = None
@@ -141,7 +139,7 @@ class Connector:
         try:
             connection = await open_connection(target, self._on_events, self._tls)
         except (OSError, TimeoutError) as error:
-            self._note(error, f"cannot connect to {target.server} at {target.address}")
+            self._note(explain(error) or error, f"cannot connect to {target.server} at {target.address}")
             self.endpoints.failed(target)
             return None
         self._candidate = connection
@@ -172,6 +170,7 @@ class Connector:
     def _after_refusal(self, connection: Connection) -> None:
         self._retire(connection)
         error = connection.session.error if connection.session is not None else self.last_error
+        error = explain(connection.loss) or error
         if not isinstance(error, RefusedError) or connection.session is None:
             self._note(error, f"no Welcome from {connection.target.server}")
             self.endpoints.failed(connection.target)

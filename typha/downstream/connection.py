@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
 
     # --- the fan-out's outlet
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport; a closing one takes none."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)

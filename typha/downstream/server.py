@@ -1,7 +1,8 @@
 """The shell of the stage: listens, runs the rounds and a one-second tick, drains. Everything decided elsewhere.
 
 Invariants
-1. Two tasks in all, whatever the number of connections: rounds and tick.
+1. Two tasks in all, whatever the number of connections: rounds and tick (and one for each TLS handshake, which are
+   bounded).
 2. A subscriber is cut for draining no byte, for silence, or for a breach; never for being slow, never for age of
    its data.
 3. A connection never ends without a word that says why, unless the peer broke the protocol's language or is gone.
@@ -30,6 +31,8 @@ from typha.downstream.feed_view import FeedViews
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
+from typha.downstream.tls_connection import TlsConnection
+from typha.downstream.tls_listener import TlsListener
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
@@ -74,7 +77,7 @@ class Server:
         self._rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
         self._connections: dict[Connection, None] = {}
         self._waiting = WaitingWelcomes(
             probe,
@@ -104,15 +107,16 @@ class Server:
 
     async def start(self, host: str, port: int) -> int:
         """Bind and listen; gives the port. Raises OSError."""
-        self._listener = await self._loop.create_server(
-            self._new_connection,
-            host,
-            port,
-            ssl=self._tls,
-            backlog=1024,
-            ssl_handshake_timeout=self._settings.handshake_timeout_s if self._tls else None,
-            ssl_shutdown_timeout=_FAREWELL_S if self._tls else None,
-        )
+        if self._tls is not None:
+            self._listener = TlsListener(
+                self._new_connection,
+                self._tls,
+                limit=self._settings.max_handshakes,
+                handshake_timeout_s=self._settings.handshake_timeout_s,
+                shutdown_timeout_s=_FAREWELL_S,
+            )
+            return await self._listener.start(host, port)
+        self._listener = await self._loop.create_server(self._new_connection, host, port, backlog=1024)
         bound: int = self._listener.sockets[0].getsockname()[1]
         return bound
 
@@ -165,7 +169,7 @@ class Server:
     # --- connections
 
     def _new_connection(self) -> Connection:
-        return Connection(
+        return (Connection if self._tls is None else TlsConnection)(
             self._sessions.native(),
             clock=self._clock,
             on_made=self._made,

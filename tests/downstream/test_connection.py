@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.downstream.pipe import Pipe
-from tests.downstream.talk import decoded, session_of, synced_server
+from tests.downstream.talk import decoded, noting, session_of, synced_server
 from typha.downstream.connection import Connection
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
@@ -17,14 +17,7 @@ class Owner:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.server = synced_server()
-        self.connection = Connection(
-            session_of(self.server),
-            clock=lambda: 5.0,
-            on_made=lambda _: self.calls.append("made"),
-            on_received=lambda _: self.calls.append("received"),
-            on_drained=lambda _: self.calls.append("drained"),
-            on_lost=lambda _: self.calls.append("lost"),
-        )
+        self.connection = Connection(session_of(self.server), noting(self.calls))
         self.pipe = Pipe()
         self.connection.connection_made(self.pipe)
 

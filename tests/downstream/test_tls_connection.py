@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.downstream.pipe import Pipe
-from tests.downstream.talk import decoded, session_of, synced_server
+from tests.downstream.talk import decoded, noting, session_of, synced_server
 from typha.downstream.tls_connection import PIECE_BYTES, TlsConnection
 from typha.wire import messages as m
 
@@ -43,14 +43,7 @@ def calls() -> list[str]:
 @pytest.fixture
 def pipe(calls: list[str]) -> Narrow:
     pipe = Narrow()
-    pipe.connection = TlsConnection(
-        session_of(synced_server()),
-        clock=lambda: 5.0,
-        on_made=lambda _: calls.append("made"),
-        on_received=lambda _: calls.append("received"),
-        on_drained=lambda _: calls.append("drained"),
-        on_lost=lambda _: calls.append("lost"),
-    )
+    pipe.connection = TlsConnection(session_of(synced_server()), noting(calls))
     pipe.connection.connection_made(pipe)
     return pipe
 

@@ -55,6 +55,21 @@ class Dialect(Encoding, Protocol):
 class Session(ABC):
     """One subscriber's conversation; see the module."""
 
+    __slots__ = (
+        "_outbox",
+        "agent",
+        "applied",
+        "closed_by",
+        "deadline_at",
+        "encoding",
+        "error",
+        "heard_at",
+        "id",
+        "node",
+        "state",
+        "subscriptions",
+    )
+
     resumes = True
     """Whether a new connection goes on where the last one ended; else moving an agent costs it a whole snapshot."""
 

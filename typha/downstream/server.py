@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import ssl
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
 from typha.downstream import census
 from typha.downstream.calico_encodings import encodings_of
-from typha.downstream.connection import Connection
+from typha.downstream.connection import Connection, Owner
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
@@ -93,6 +94,7 @@ class Server:
         )
         prefix = f"{self._rng.getrandbits(24):06x}"
         self._sessions = Sessions(prefix, catalog, feeds, self.views, settings, clock=self._clock, admit=self._admit)
+        self._owner = Owner(self._clock, self._made, self._received, self._drained, self._lost, self._sessions.foreign)
         self.fan_out = FanOut(
             catalog,
             settings,
@@ -117,6 +119,8 @@ class Server:
             )
             return await self._listener.start(host, port)
         self._listener = await self._loop.create_server(self._new_connection, host, port, backlog=1024)
+        for listening in self._listener.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it
         bound: int = self._listener.sockets[0].getsockname()[1]
         return bound
 
@@ -169,15 +173,11 @@ class Server:
     # --- connections
 
     def _new_connection(self) -> Connection:
-        return (Connection if self._tls is None else TlsConnection)(
-            self._sessions.native(),
-            clock=self._clock,
-            on_made=self._made,
-            on_received=self._received,
-            on_drained=lambda connection: self.fan_out.drained(connection.subscriber),
-            on_lost=self._lost,
-            foreign=self._sessions.foreign,
-        )
+        kind = Connection if self._tls is None else TlsConnection
+        return kind(self._sessions.native(), self._owner)
+
+    def _drained(self, connection: Connection) -> None:
+        self.fan_out.drained(connection.subscriber)
 
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1

@@ -7,6 +7,7 @@ Invariants
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -30,12 +31,27 @@ from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, Refus
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
 FRAMES_AT_ONCE: Final = 256
 FRAMES_PER_S: Final = 20.0
+_NO_WHERE: Final[Mapping[str, m.Where]] = {}
 
 
 class NativeSession(Session):
     """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded);
     ``dictionaries`` are the server's.
     """
+
+    __slots__ = (
+        "_admit",
+        "_catalog",
+        "_decoder",
+        "_dictionaries",
+        "_feeds",
+        "_frames_left",
+        "_handed",
+        "_hello",
+        "_packing",
+        "_settings",
+        "_where",
+    )
 
     def __init__(
         self,
@@ -49,7 +65,8 @@ class NativeSession(Session):
         admit: Callable[[], Load],
     ) -> None:
         super().__init__(session_id, PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
-        self.hello: m.Hello | None = None
+        self._hello: m.Hello | None = None  # until the Welcome
+        self._where: Mapping[str, m.Where] = _NO_WHERE
         self._catalog = catalog
         self._feeds = feeds
         self._settings = settings
@@ -72,7 +89,7 @@ class NativeSession(Session):
 
     def where_of(self, topic: str) -> Mapping[str, str]:
         """See Session."""
-        return {} if self.hello is None else self.hello.where.get(topic, {})
+        return self._where.get(topic, {})
 
     def encoding_of(self, subscription: Subscription) -> Dialect:
         """See Session."""
@@ -112,8 +129,9 @@ class NativeSession(Session):
     def _receive(self, message: m.Message, frame_type: int, now: float) -> None:
         match message:
             case m.Hello() if self.state is SessionState.HELLO:
-                self.hello = message
-                self.node, self.agent = message.node, message.agent
+                self._hello = message
+                # Thousands of agents are of one version.
+                self.node, self.agent = message.node, sys.intern(message.agent)
                 self.decide(now)
             case m.Close():
                 self.close("by_client", None)
@@ -141,14 +159,14 @@ class NativeSession(Session):
 
     def decide(self, now: float) -> list[PlannedTopic]:
         """Welcome or refuse the Hello; gives the topics for which it must still wait (and is asked again)."""
-        if self.hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
+        if self._hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
             return []
         try:
             load = self._admit()
             if self._catalog.cluster is None:
                 self._await_seen(now)
                 return []
-            planned = plan(self.hello, self._feeds, self._catalog, self._settings)
+            planned = plan(self._hello, self._feeds, self._catalog, self._settings)
         except RefusedError as refusal:
             self.refuse(refusal)
             return []
@@ -156,7 +174,7 @@ class NativeSession(Session):
         if behind:
             self._await_seen(now)
             return behind
-        self._welcome(self.hello, planned, load, now)
+        self._welcome(self._hello, planned, load, now)
         return []
 
     def _await_seen(self, now: float) -> None:
@@ -174,6 +192,7 @@ class NativeSession(Session):
                 self._handed = Handed(self._dictionaries)
         self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
         self.state = SessionState.OPEN
+        self._where, self._hello = hello.where or _NO_WHERE, None
         self._frames_left += len(self.subscriptions)
         self.deadline_at = float("inf")
         self.heard_at = now  # it was we who were silent while the Welcome waited
@@ -196,10 +215,10 @@ class NativeSession(Session):
 
     def behind(self) -> list[PlannedTopic]:
         """For a session in SEEN whose time is up: which topics are behind what the client has seen."""
-        if self.hello is None or self._catalog.cluster is None:
+        if self._hello is None or self._catalog.cluster is None:
             return []
         try:
-            planned = plan(self.hello, self._feeds, self._catalog, self._settings)
+            planned = plan(self._hello, self._feeds, self._catalog, self._settings)
         except RefusedError:
             return []
         return [topic for topic in planned if topic.is_behind]

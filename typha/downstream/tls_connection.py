@@ -10,9 +10,10 @@ connection, a third more than what was encrypted: 340 KB for one slice of a snap
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from typha.downstream.connection import Connection
+from typha.downstream.connection import Connection, Owner
+from typha.downstream.dialect import Session
 
 # Of 2, 4 and 8 KiB an idle connection keeps 29, 32 and 37 KB (uvloop); a join costs the same CPU with each.
 PIECE_BYTES: Final = 2 * 1024
@@ -21,8 +22,10 @@ PIECE_BYTES: Final = 2 * 1024
 class TlsConnection(Connection):
     """See the module; made as Connection is."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    __slots__ = ("_is_finishing", "_is_paused", "_rest")
+
+    def __init__(self, session: Session, owner: Owner) -> None:
+        super().__init__(session, owner)
         self._rest: list[memoryview] = []
         self._is_paused = False
         self._is_finishing = False

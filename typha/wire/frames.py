@@ -88,6 +88,8 @@ class FrameDecoder:
     what is added between two frames holds for the next.
     """
 
+    __slots__ = ("_buffer", "_dictionaries", "_start", "accept_compressed", "limit_bytes")
+
     def __init__(
         self,
         limit_bytes: int,

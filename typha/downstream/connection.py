@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, Final, NamedTuple, cast
 
 from typha.downstream.dialect import Session, SessionState
@@ -67,8 +68,7 @@ class Connection(asyncio.Protocol):
         self.connected_at = owner.clock()
         self.address = "?"
         self.bytes_received = 0
-        self.ping_due_at = self.move_due_at = float("inf")
-        self.close_due_at = float("inf")
+        self.ping_due_at = self.move_due_at = self.close_due_at = inf
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._stall: tuple[int, float] | None = None

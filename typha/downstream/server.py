@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 from typha.cache.catalog import Catalog
@@ -291,7 +292,7 @@ class Server:
 
     def _finish_if_closed(self, connection: Connection) -> None:
         """Of a language that knows no word for it, a session is closed where another would be asked."""
-        if connection.session.is_closed and connection.close_due_at == float("inf"):
+        if connection.session.is_closed and connection.close_due_at == inf:
             self.fan_out.remove(connection.subscriber)
             self._finish(connection)
 
@@ -371,7 +372,7 @@ class Server:
             session.say_ping(now)
             connection.subscriber.flush()
         if now >= connection.move_due_at:
-            connection.move_due_at = float("inf")
+            connection.move_due_at = inf
             self._go_away(connection, GoAwayReason.MAX_AGE, settings.go_away_after_s)
 
     # --- numbers

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Final
 
 from typha.cache.catalog import Catalog
@@ -98,7 +99,8 @@ class NativeSession(Session):
     def choose_encoding(self, subscription: Subscription, now: float) -> Dialect:
         """See Session."""
         if self._handed is not None:
-            self._outbox += self._handed.choose(subscription.topic, subscription.log, now, MAX_DICTIONARIES)
+            for frame in self._handed.choose(subscription.topic, subscription.log, now, MAX_DICTIONARIES):
+                self.say(frame)
         return self.encoding_of(subscription)
 
     # --- in
@@ -136,10 +138,11 @@ class NativeSession(Session):
             case m.Close():
                 self.close("by_client", None)
             case m.Ping() if self.state is SessionState.OPEN:
-                self._outbox.append(encode_message(m.Pong(message.t)))
+                self.say(encode_message(m.Pong(message.t)))
             case m.Pong() if self.state is SessionState.OPEN:
-                known = {subscription.topic.id for subscription in self.subscriptions}
-                self.applied.update((topic, cursor) for topic, cursor in message.applied if topic in known)
+                applied = dict(message.applied)
+                for subscription in self.subscriptions:
+                    subscription.applied = applied.get(subscription.topic.id, subscription.applied)
             case m.KeyRequest() if self.state is SessionState.OPEN:
                 self._key_request(message)
             case _:
@@ -190,13 +193,13 @@ class NativeSession(Session):
             if ZSTD_DICT in hello.compression:
                 spoken = ZSTD_DICT
                 self._handed = Handed(self._dictionaries)
-        self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
+        self.subscriptions = tuple(Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned)
         self.state = SessionState.OPEN
         self._where, self._hello = hello.where or _NO_WHERE, None
         self._frames_left += len(self.subscriptions)
-        self.deadline_at = float("inf")
+        self.deadline_at = inf
         self.heard_at = now  # it was we who were silent while the Welcome waited
-        self._outbox.append(
+        self.say(
             encode_message(
                 m.Welcome(
                     server=f"typha/{__version__}",
@@ -211,7 +214,7 @@ class NativeSession(Session):
                 )
             )
         )
-        self._outbox.append(native.status_frame((p.topic for p in planned), now))
+        self.say(native.status_frame((p.topic for p in planned), now))
 
     def behind(self) -> list[PlannedTopic]:
         """For a session in SEEN whose time is up: which topics are behind what the client has seen."""
@@ -227,7 +230,7 @@ class NativeSession(Session):
 
     def refuse(self, refusal: RefusedError) -> None:
         """Answer with Refused and close; before the Welcome only."""
-        self._outbox.append(
+        self.say(
             encode_message(
                 m.Refused(refusal.code, refusal.message[:500], refusal.retry_after_s, self._settings.advertise)
             )
@@ -244,7 +247,7 @@ class NativeSession(Session):
     def say_close(self, code: str, message: str, error: Exception | None = None) -> None:
         """Send Close as the last frame."""
         if self.state is not SessionState.CLOSED:
-            self._outbox.append(encode_message(m.Close(code, message)))
+            self.say(encode_message(m.Close(code, message)))
             self.close(code, error)
 
     def close(self, code: str, error: Exception | None) -> None:
@@ -274,7 +277,6 @@ class NativeSession(Session):
 
     def say_reset(self, subscription: Subscription) -> None:
         """The subscription starts anew with a snapshot."""
-        self.applied.pop(subscription.topic.id, None)
         self.say(native.reset_frame(subscription.topic, self._catalog.cluster or ""))
 
     def say_digest(self, subscription: Subscription) -> None:

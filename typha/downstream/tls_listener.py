@@ -49,8 +49,9 @@ class TlsListener:
         self._make_protocol = make_protocol
         self._context = context
         # A ticket costs a quarter of a handshake, agents do not come back with it, and who did would skip the check of
-        # its certificate.
+        # its certificate. The first is of TLS 1.3, the option of 1.2; there, who shook hands could ask for it again.
         context.num_tickets = 0
+        context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         self._limit = limit
         self._handshake_timeout_s = handshake_timeout_s
         self._shutdown_timeout_s = shutdown_timeout_s

@@ -110,14 +110,14 @@ class FrameDecoder:
 
     def receive_data(self, data: bytes) -> None:
         """Append what the socket gave; then call ``next_frame`` until it returns None."""
-        if self._start == len(self._buffer):
-            self._buffer.clear()
-            self._start = 0
         self._buffer += data
 
     def next_frame(self) -> Frame | None:
         """The next whole frame, or None. Raises FrameTooLargeError, BadPayloadError; after that, close."""
         available = len(self._buffer) - self._start
+        if not available:
+            self._buffer.clear()
+            self._start = 0
         if available < 4:
             return None
         (length,) = _LENGTH.unpack_from(self._buffer, self._start)

@@ -15,22 +15,19 @@ import os
 import random
 import resource
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from typha import feeds
+from typha import access, feeds
 from typha.cache.catalog import Catalog
 from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import ServerStatistics
-from typha.downstream.tls import server_context
-from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
@@ -135,7 +132,7 @@ class App:
 
         # downstream's view
         self._loop = asyncio.get_running_loop()
-        tls = _tls_context(config, drop_in)
+        tls = access.tls_of(config, drop_in)
         if tls is not None and not isinstance(self._loop, asyncio.BaseEventLoop):
             map_large(UVLOOP_TLS_BUFFER_BYTES)
         self.server = Server(
@@ -145,7 +142,8 @@ class App:
             probe=self._probe,
             on_restored=self._restored_by_client,
             tls=tls,
-            peer_refusal=drop_in.agent_tls.identity.refusal if drop_in is not None and drop_in.agent_tls else None,
+            authentication=access.authentication_of(config, drop_in, self._spec),
+            review=access.review_of(config, session),
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
@@ -170,7 +168,7 @@ class App:
             if self._outside is not None:
                 self._outside.start()
             port = await self.server.start(self._config.listen.host, self._config.listen.port)
-            self._address = f"{self._config.listen.host}:{port}"
+            self._address = str(self._config.listen._replace(port=port))
             log.info(
                 "serving",
                 extra={
@@ -328,13 +326,6 @@ class App:
             done.wait(timeout_s)
 
 
-def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | None:
-    agents, tls = drop_in.agent_tls if drop_in is not None else None, config.tls
-    if agents is not None:
-        return drop_in_tls.server_context(agents.files, minimum=agents.minimum, ciphers=agents.ciphers)
-    return server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None
-
-
 def _raise_file_limit(connections: int) -> None:
     """A file handle for each connection, and some for the rest."""
     wanted = connections + _OTHER_FILES
@@ -383,5 +374,6 @@ def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSe
         bookmark_interval_s=timing.bookmark_interval_s,
         stuck_timeout_s=timing.stuck_timeout_s,
         max_age_s=timing.max_age_s,
+        token_review_interval_s=config.tokens.review_interval_s,
         advertise=tuple(str(address) for address in config.advertise),
     )

@@ -15,6 +15,7 @@ from tests.kit.server import Server as Replica
 from tests.kit.truth import Body, Truth
 from typha.downstream.connection import Connection
 from typha.downstream.server import Server
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.settings import DownstreamSettings
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
@@ -68,7 +69,7 @@ class Peer:
 class Running:
     """A server with one replica's data. ``probed`` is what the API server's consistent read gives (None: fails)."""
 
-    def __init__(self, settings: DownstreamSettings, tls: ssl.SSLContext | None, *, calico: bool = False) -> None:
+    def __init__(self, settings: DownstreamSettings, tls: ServerTls | None, *, calico: bool = False) -> None:
         clock = Clock()
         clock.now = time.monotonic()
         self.truth = Truth()
@@ -160,7 +161,7 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """``await start(max_connections=2)``: a running server that ends with the test."""
     async with AsyncExitStack() as stack:
 
-        async def begin(tls: ssl.SSLContext | None = None, *, calico: bool = False, **settings: object) -> Running:
+        async def begin(tls: ServerTls | None = None, *, calico: bool = False, **settings: object) -> Running:
             fields = {"round_pause_s": 0.001, "max_age_s": 0.0, **settings}
             running = Running(DownstreamSettings(**fields), tls, calico=calico)  # type: ignore[arg-type]
             return await stack.enter_async_context(running.run())

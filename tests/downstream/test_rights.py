@@ -96,3 +96,10 @@ def test_a_feed_of_a_language_without_filters() -> None:
     with pytest.raises(RefusedError, match="nobody known"):
         both.check_feed(NOBODY, "felix")
     rights().check_feed(NOBODY, "felix")
+
+
+def test_names_that_a_peer_may_be_told_of() -> None:
+    agents = rights(agents=AGENTS, felixes=FELIXES)
+    assert agents.shown(AGENT, ["felix", "inventory"]) == ["inventory"]
+    assert agents.shown(NOBODY, ["felix", "inventory"]) == []
+    assert rights().shown(NOBODY, ["felix"]) == ["felix"]

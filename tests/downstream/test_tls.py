@@ -15,9 +15,9 @@ import trustme
 
 from tests.downstream.calico_peer import PLAIN_HELLO, CalicoPeer
 from tests.downstream.conftest import HELLO, Peer, Running, until
-from typha.downstream import server, tls_listener
+from tests.kit.pems import server_tls
+from typha.downstream import listeners, tls_listener
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.tls import server_context
 from typha.downstream.tls_listener import TlsListener
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
@@ -59,7 +59,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path, agent: ssl.SSLContext) 
     issued = authority.issue_cert("localhost")
     issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
-    context = server_context(tmp_path / "cert.pem", tmp_path / "key.pem", None)
+    context = server_tls(tmp_path / "cert.pem", tmp_path / "key.pem", None)
 
     def run(scene: Scene, **settings: Any) -> None:
         async def main() -> None:
@@ -138,7 +138,7 @@ async def by_hand(running: Running, context: ssl.SSLContext) -> ByHand:
 
 
 def listener(running: Running) -> TlsListener:
-    found = running.server._listener
+    (found,) = running.server._listeners._open
     assert isinstance(found, TlsListener)
     return found
 
@@ -236,7 +236,7 @@ def test_the_last_word_is_followed_by_close_notify(play: Play) -> None:
 
 
 def test_who_does_not_answer_close_notify_is_let_go(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_FAREWELL_S", 0.05)
+    monkeypatch.setattr(listeners, "FAREWELL_S", 0.05)
 
     async def scene(running: Running, context: ssl.SSLContext) -> None:
         agent = await by_hand(running, context)
@@ -305,7 +305,7 @@ def test_sessions_are_not_kept(play: Play, version: ssl.TLSVersion) -> None:
         agent = await by_hand(running, context)
         assert agent.tls.version() == version.name.replace("_", ".")
         assert agent.tls.session is None or not agent.tls.session.has_ticket or version is ssl.TLSVersion.TLSv1_2
-        found = listener(running)._context
+        found = listener(running)._tls.context
         assert found.session_stats()["number"] == 0
         assert found.options & ssl.OP_NO_RENEGOTIATION
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from typha.drop_in.tls import TlsFiles
+from typha.downstream.server_tls import ServerTls
+from typha.downstream.tls import TlsFiles, server_context
 
 
 @dataclass(frozen=True)
@@ -113,3 +115,8 @@ def namesake(of: Authority, file: Path) -> Path:
     )
     replace(file, made.public_bytes(serialization.Encoding.PEM))
     return file
+
+
+def server_tls(cert: Path, key: Path, ca: Path | None = None) -> ServerTls:
+    """What a server is given of these files."""
+    return ServerTls(TlsFiles(cert, key, ca), server_context, now=time.time())

@@ -75,6 +75,13 @@ class Rights:
         if self.are_limited:
             self.check(peer, self._feeds[feed], {})
 
+    def shown(self, peer: Peer, names: Sequence[str]) -> Sequence[str]:
+        """Of the names of feeds or topics those that the peer's rules speak of; all where there are no rules."""
+        if not self.are_limited:
+            return names
+        rules = [rule for rule in self._rules if rule.is_for(peer)]
+        return [name for name in names if any(name in rule.feeds or name in rule.topics for rule in rules)]
+
     def allowed(self, peer: Peer) -> str:
         """What the peer's rules name, for a message."""
         rules = [rule for rule in self._rules if rule.is_for(peer)]

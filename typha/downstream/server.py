@@ -13,28 +13,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
-import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
 from typha.downstream import census
+from typha.downstream.authentication import Authentication
 from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.connection import Connection, Owner
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
+from typha.downstream.identifying import Identifying
+from typha.downstream.listeners import FAREWELL_S, Listeners
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.downstream.tls_connection import TlsConnection
-from typha.downstream.tls_listener import TlsListener
+from typha.downstream.token_reviews import Review
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
@@ -46,11 +48,6 @@ _TICK_S: Final = 1.0
 _TICK_SLICE: Final = 1000
 # What a client is told to wait when the server as a whole cannot serve it now.
 _RETRY_S: Final = 2.0
-# A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
-_FAREWELL_S: Final = 5.0
-
-PeerRefusal = Callable[[Mapping[str, Any] | None], str]
-"""A peer's certificate -> why it is not let in, "" where it is."""
 
 
 class Server:
@@ -64,8 +61,9 @@ class Server:
         *,
         probe: Probe,
         on_restored: Restored,
-        tls: ssl.SSLContext | None = None,
-        peer_refusal: PeerRefusal | None = None,
+        tls: ServerTls | None = None,
+        authentication: Authentication | None = None,
+        review: Review | None = None,
         calico_feeds: Mapping[str, Sequence[str]] | None = None,
         rng: random.Random | None = None,
         verify: bool = False,
@@ -74,12 +72,11 @@ class Server:
         self._clock = time.monotonic  # one clock for all stages; uvloop's own counts in whole milliseconds
         self._catalog = catalog
         self._settings = settings
-        self._tls = tls
-        self._peer_refusal = peer_refusal
+        self.tls = tls
         self._rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
-        self._listener: asyncio.Server | TlsListener | None = None
+        self._listeners = Listeners(self._new_connection, tls, settings)
         self._connections: dict[Connection, None] = {}
         self._waiting = WaitingWelcomes(
             probe,
@@ -87,6 +84,16 @@ class Server:
             clock=self._clock,
             retry_after_s=lambda: self._jittered(_RETRY_S),
             follow=self._follow_handshake,
+        )
+        self.identifying = Identifying(
+            authentication or Authentication(),
+            review,
+            interval_s=settings.token_review_interval_s,
+            clock=self._clock,
+            random=self._rng.random,
+            retry_after_s=lambda: self._jittered(_RETRY_S),
+            follow=self._follow_handshake,
+            closed=self._finish_if_closed,
         )
         self.is_draining = False
         self.counters = ServerCounters()
@@ -109,27 +116,15 @@ class Server:
     # --- life
 
     async def start(self, host: str, port: int) -> int:
-        """Bind and listen; gives the port. Raises OSError."""
-        if self._tls is not None:
-            self._listener = TlsListener(
-                self._new_connection,
-                self._tls,
-                limit=self._settings.max_handshakes,
-                handshake_timeout_s=self._settings.handshake_timeout_s,
-                shutdown_timeout_s=_FAREWELL_S,
-            )
-            return await self._listener.start(host, port)
-        self._listener = await self._loop.create_server(self._new_connection, host, port, backlog=1024)
-        for listening in self._listener.sockets:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it
-        bound: int = self._listener.sockets[0].getsockname()[1]
-        return bound
+        """Bind and listen (see `listening`); gives the first port. Raises OSError."""
+        return await self._listeners.open(host, port)
 
     async def run(self) -> None:
         """Rounds and ticks, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._rounds(), name="typha rounds")
             tasks.create_task(self._ticks(), name="typha tick")
+            tasks.create_task(self.identifying.run(), name="typha tokens")
 
     async def drain(self, grace_s: float, pace: Callable[[int], float] | None = None) -> None:
         """Ask everybody to move, spread over half of the grace period; close who is left at its end.
@@ -151,18 +146,17 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening, say Close to whoever is left, and wait until the sockets are gone."""
-        if self._listener is not None:
-            self._listener.close()
+        self._listeners.close()
         self._waiting.cancel()
+        self.identifying.cancel()
         for connection in list(self._connections):
             connection.session.say_close(CloseCode.DRAINING, "the server stops; resume elsewhere")
             connection.finish()
-        await self._wait_empty(self._clock() + _FAREWELL_S)
+        await self._wait_empty(self._clock() + FAREWELL_S)
         for connection in list(self._connections):
             connection.abort(CloseCode.DRAINING)
         await asyncio.sleep(0)
-        if self._listener is not None:
-            await self._listener.wait_closed()
+        await self._listeners.wait_closed()
 
     async def _wait_empty(self, deadline_at: float) -> None:
         if not self._connections:
@@ -174,7 +168,7 @@ class Server:
     # --- connections
 
     def _new_connection(self) -> Connection:
-        kind = Connection if self._tls is None else TlsConnection
+        kind = Connection if self.tls is None else TlsConnection
         return kind(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
@@ -183,10 +177,7 @@ class Server:
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
         self._connections[connection] = None
-        if self._peer_refusal is not None and (why := self._peer_refusal(connection.peer_certificate)):
-            log.warning("peer not let in", extra={"address": connection.address, "reason": why})
-            connection.abort("identity")
-            return
+        self.identifying.made(connection)
         if len(self._connections) > self._settings.max_connections:
             connection.session.refuse(
                 RefusedError(
@@ -223,6 +214,8 @@ class Server:
                 self._welcomed(connection)
             case SessionState.SEEN:
                 self._waiting.add(connection)
+            case SessionState.REVIEW:
+                self.identifying.review(connection)
             case SessionState.CLOSED:
                 self._finish(connection)
             case SessionState.HELLO:
@@ -234,6 +227,7 @@ class Server:
         connection.ping_due_at = now + session.ping_interval_s
         if settings.max_age_s and session.resumes:
             connection.move_due_at = now + settings.max_age_s * self._rng.uniform(0.9, 1.1)
+        connection.move_due_at = min(connection.move_due_at, self.identifying.move_at(connection))
         modes = Counter(
             "snapshot" if s.position is None else "reconcile" if s.is_staged else "resume"
             for s in session.subscriptions
@@ -252,13 +246,14 @@ class Server:
         self.fan_out.add(connection.subscriber)
 
     def _finish(self, connection: Connection) -> None:
-        connection.close_due_at = self._clock() + _FAREWELL_S
+        connection.close_due_at = self._clock() + FAREWELL_S
         connection.finish()
 
     def _lost(self, connection: Connection) -> None:
         session = connection.session
         self._connections.pop(connection, None)
         self._waiting.discard(connection)
+        self.identifying.lost(connection)
         if not self._connections:
             self._empty.set()
         was_served = connection.subscriber in self.fan_out.subscribers
@@ -327,6 +322,8 @@ class Server:
         while True:
             await asyncio.sleep(_TICK_S)
             now = self._clock()
+            if self.tls is not None:
+                self.tls.look(time.time())
             self._catalog.tick(now)
             self.fan_out.tick(now)
             connections = list(self._connections)

@@ -39,6 +39,8 @@ class DownstreamSettings:
     """Connections move on after that age, jittered by a tenth, which heals imbalance; 0 is never."""
     go_away_after_s: float = 30.0
     """Time that a subscriber gets to move after a GoAway outside a drain."""
+    token_review_interval_s: float = 300.0
+    """Tokens of connected agents are reviewed again after so long."""
     advertise: tuple[str, ...] = ()
     """Addresses of other servers, told in Refused and GoAway."""
 

@@ -18,9 +18,11 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from typha.downstream.listening import shown_peer
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.tls import open_tls
 
 log = logging.getLogger("typha.downstream")
@@ -29,8 +31,6 @@ log = logging.getLogger("typha.downstream")
 STALL_S: Final = 0.25
 # asyncio's own pause where there are no file handles or buffers left.
 _RETRY_S: Final = 1.0
-# A storm of agents waits here while others shake hands; the kernel cuts it to somaxconn (4,096 by default).
-_BACKLOG: Final = 4096
 
 
 class TlsListener:
@@ -39,7 +39,7 @@ class TlsListener:
     def __init__(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        context: ssl.SSLContext,
+        tls: ServerTls,
         *,
         limit: int,
         handshake_timeout_s: float,
@@ -47,12 +47,7 @@ class TlsListener:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
-        self._context = context
-        # TLS 1.3: a ticket costs a quarter of a handshake, agents do not come back with it, and who did would skip the
-        # check of its certificate. TLS 1.2 keeps them: without, OpenSSL's cache holds each session of two hours, 18 KB
-        # with the agent's certificate, up to 20,480; Python has no word to switch it off.
-        context.num_tickets = 0
-        context.options |= ssl.OP_NO_RENEGOTIATION  # as many handshakes as a client of TLS 1.2 likes, uncounted
+        self._tls = tls
         self._limit = limit
         self._handshake_timeout_s = handshake_timeout_s
         self._shutdown_timeout_s = shutdown_timeout_s
@@ -62,26 +57,10 @@ class TlsListener:
         self._is_accepting = False
         self._retry: asyncio.TimerHandle | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Bind every address of ``host`` and listen; gives the (first) port. Raises OSError."""
-        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                opened = socket.socket(family, kind, protocol)
-                self._sockets.append(opened)
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it
-                if family == socket.AF_INET6:
-                    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                opened.setblocking(False)
-                opened.bind(address)
-                opened.listen(_BACKLOG)
-        except OSError:
-            self.close()
-            raise
+    def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept on these, which listen already."""
+        self._sockets = list(sockets)
         self._go_on()
-        bound: int = self._sockets[0].getsockname()[1]
-        return bound
 
     def close(self) -> None:
         """Accept nobody any more, and end the handshakes that are under way."""
@@ -127,7 +106,7 @@ class TlsListener:
             self._retry = self._loop.call_later(_RETRY_S, self._go_on)
             return
         accepted.setblocking(False)
-        handshake = self._loop.create_task(self._shake_hands(accepted, address[0]), name="typha TLS handshake")
+        handshake = self._loop.create_task(self._shake_hands(accepted, shown_peer(address)), name="typha TLS handshake")
         self._handshakes.add(handshake)
         self._places.add(handshake)
         stall = self._loop.call_later(STALL_S, self._leave, handshake)
@@ -151,11 +130,13 @@ class TlsListener:
             await open_tls(
                 self._make_protocol,
                 accepted,
-                self._context,
+                self._tls.context,
                 handshake_timeout_s=self._handshake_timeout_s,
                 shutdown_timeout_s=self._shutdown_timeout_s,
             )
+        except ssl.SSLError as error:
+            reason, meaning = self._tls.explain(error)
+            log.warning("TLS handshake failed", extra={"address": address, "reason": reason, "error": meaning})
         except OSError as error:
             # A load balancer's probe connects and goes: that is no news.
-            level = logging.WARNING if isinstance(error, ssl.SSLError) else logging.DEBUG
-            log.log(level, "TLS handshake failed", extra={"address": address, "error": str(error)})
+            log.debug("TLS handshake failed", extra={"address": address, "error": str(error)})

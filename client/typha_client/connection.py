@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from typha.wire.states import CloseCode
 from typha_client.endpoints import Target, socket_path
@@ -52,9 +52,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP (and TLS) stand."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"not a stream transport: {type(transport).__name__}")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's TLS is one without being its subclass
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the server."""

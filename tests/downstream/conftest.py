@@ -13,10 +13,12 @@ import pytest
 from tests.kit.server import Clock
 from tests.kit.server import Server as Replica
 from tests.kit.truth import Body, Truth
+from typha.downstream.authentication import Authentication
 from typha.downstream.connection import Connection
 from typha.downstream.server import Server
 from typha.downstream.server_tls import ServerTls
 from typha.downstream.settings import DownstreamSettings
+from typha.downstream.token_reviews import Review
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder
@@ -69,7 +71,15 @@ class Peer:
 class Running:
     """A server with one replica's data. ``probed`` is what the API server's consistent read gives (None: fails)."""
 
-    def __init__(self, settings: DownstreamSettings, tls: ServerTls | None, *, calico: bool = False) -> None:
+    def __init__(
+        self,
+        settings: DownstreamSettings,
+        tls: ServerTls | None,
+        *,
+        calico: bool = False,
+        authentication: Authentication | None = None,
+        review: Review | None = None,
+    ) -> None:
         clock = Clock()
         clock.now = time.monotonic()
         self.truth = Truth()
@@ -87,6 +97,8 @@ class Running:
             probe=self._probe,
             on_restored=self._on_restored,
             tls=tls,
+            authentication=authentication,
+            review=review,
             calico_feeds={"felix": ("pods", "hosts"), "bgp": ("pods",)} if calico else None,
             verify=True,
         )
@@ -129,8 +141,8 @@ class Running:
             self.server._tick(connection, now)
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[Running]:
-        self.port = await self.server.start("127.0.0.1", 0)
+    async def run(self, host: str = "127.0.0.1") -> AsyncIterator[Running]:
+        self.port = await self.server.start(host, 0)
         task = asyncio.create_task(self.server.run())
         try:
             async with self._peers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from typha.downstream.server_tls import ServerTls
 from typha.downstream.tls import TlsFiles, server_context
+
+_LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Authority:
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "example")]
         if common_name:
             subject.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
-        other: list[x509.GeneralName] = [x509.DNSName(dns)]
+        other: list[x509.GeneralName] = [x509.DNSName(dns), x509.IPAddress(_LOOPBACK)]
         if uri:
             other.append(x509.UniformResourceIdentifier(uri))
         now = dt.datetime.now(dt.UTC)

@@ -7,9 +7,11 @@ import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 # What a connection reads at a time. An agent says a Hello and Pongs of some 30 B.
 READ_BYTES: Final = 4096
@@ -22,6 +24,42 @@ class _SmallReads(SSLProtocol):
     """
 
     max_size = READ_BYTES
+
+
+# The socket of the handshake that this task is about; `_AnsweringContext` asks for it.
+_ACCEPTED: Final[ContextVar[socket.socket | None]] = ContextVar("accepted", default=None)
+
+
+class _Handshake(ssl.SSLObject):
+    """Says why it failed: OpenSSL has written its alert, and both loops close the socket without sending it."""
+
+    parting: tuple[ssl.MemoryBIO, socket.socket] | None = None
+
+    def do_handshake(self) -> None:
+        """See ssl.SSLObject."""
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError:
+            if self.parting is not None:
+                outgoing, accepted = self.parting
+                with suppress(OSError):
+                    accepted.send(outgoing.read())
+            raise
+        if self.parting is not None:
+            del self.parting
+
+
+class _AnsweringContext(ssl.SSLContext):
+    sslobject_class = _Handshake
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, *args, **options)
+        accepted = _ACCEPTED.get()
+        if accepted is not None and isinstance(made, _Handshake):
+            made.parting = outgoing, accepted
+        return made
 
 
 class TlsError(Exception):
@@ -48,7 +86,7 @@ def server_context(
 
     Raises TlsError with the file's name.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _AnsweringContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = max(minimum, ssl.TLSVersion.TLSv1_2)
     if ciphers:
         context.set_ciphers(ciphers)
@@ -86,6 +124,7 @@ async def open_tls(
 ) -> None:
     """Shake hands on a socket that was accepted; then it is the protocol's. Raises OSError (ssl.SSLError is one)."""
     loop = asyncio.get_running_loop()
+    _ACCEPTED.set(accepted)
     if not isinstance(loop, asyncio.BaseEventLoop):
         # uvloop: its TLS is its own, and of its buffers only what was used is memory.
         await loop.connect_accepted_socket(

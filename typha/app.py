@@ -60,6 +60,8 @@ _PUBLISH_UNREADY_S: Final = 0.1
 _OTHER_FILES: Final = 256
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
+# What an API server writes meanwhile waits in the kernel's buffers; it ends watches that hold it up for long.
+_LONGEST_READ_PAUSE_S: Final = 0.1
 
 
 async def serve(
@@ -360,7 +362,7 @@ def _upstream_settings(config: Config) -> UpstreamSettings:
         backoff_limit_s=upstream.backoff_max_s,
         backoff_reset_s=upstream.backoff_reset_s,
         # Half a round: a watch that is read just after one is read again before the next.
-        read_pause_s=config.timing.round_pause_ms / 1000 / 2,
+        read_pause_s=min(config.timing.round_pause_ms / 1000, _LONGEST_READ_PAUSE_S),
     )
 
 

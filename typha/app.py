@@ -34,7 +34,7 @@ from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
-from typha.heap import Heap
+from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.observe import picture
 from typha.observe.http import ObserveServer
 from typha.observe.quarantines import Quarantines
@@ -136,20 +136,23 @@ class App:
         ]
 
         # downstream's view
+        self._loop = asyncio.get_running_loop()
+        tls = _tls_context(config, drop_in)
+        if tls is not None and not isinstance(self._loop, asyncio.BaseEventLoop):
+            map_large(UVLOOP_TLS_BUFFER_BYTES)
         self.server = Server(
             self.catalog,
             self._spec.feeds,
             _downstream_settings(config, drop_in),
             probe=self._probe,
             on_restored=self._restored_by_client,
-            tls=_tls_context(config, drop_in),
+            tls=tls,
             peer_refusal=drop_in.agent_tls.identity.refusal if drop_in is not None and drop_in.agent_tls else None,
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
 
         # the observers' view
-        self._loop = asyncio.get_running_loop()
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
         self._board = Board(time.monotonic)
@@ -374,6 +377,7 @@ def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSe
         calico_max_message_kvs=calico.max_message_kvs,
         max_connections=limits.max_connections,
         max_joiners=limits.max_joiners,
+        max_handshakes=limits.max_handshakes,
         max_filters_per_client=limits.max_filters,
         handshake_timeout_s=limits.handshake_timeout_s,
         round_pause_s=timing.round_pause_ms / 1000,

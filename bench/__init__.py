@@ -14,6 +14,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
     join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
+    apiserver    what do 500 agents cost a real kube-apiserver: through one typha, and with a watch each?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the
 simulated API server is sent and ends when the agent's process has read the bytes: the time that the simulation takes

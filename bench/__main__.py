@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
             options.bench = None
         say(f"{name}: {bench.QUESTION}")
         result = bench.run(options)
-        say(f"{name}: written to {result.save()}")
+        if result.figures:  # else the machine lacks what this one needs, and what was measured elsewhere stays
+            say(f"{name}: written to {result.save()}")
         results.append(result)
     if options.output == "json":
         documents = [result.as_json() for result in results]

@@ -36,6 +36,7 @@ _counts: dict[tuple[int, int], int] = {}
 class AgentStream:
     """Counters of one connection. ``replies`` is what it has to say to the server.
 
+    ``ages_ms``: of each topic in each Bookmark, how long ago the server had heard from the API server about it.
     ``buckets`` is what it answers a KeyDigest: those that an agent found that held the same.
     """
 
@@ -43,6 +44,7 @@ class AgentStream:
         "_buckets",
         "_rest",
         "_skip",
+        "ages_ms",
         "bytes",
         "changes",
         "frames",
@@ -65,6 +67,7 @@ class AgentStream:
         self.replies: list[bytes] = []
         self.throughs = array("Q")
         self.times_ns = array("q")
+        self.ages_ms = array("q")
 
     def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave at that monotonic time. Nothing of ``data`` is kept."""
@@ -125,6 +128,8 @@ class AgentStream:
             if isinstance(bookmark, m.Bookmark):
                 self.is_synced = True
                 self.position = max(self.position, *(topic.cursor for topic in bookmark.topics))
+                if self.is_recording:
+                    self.ages_ms.extend(topic.age_ms for topic in bookmark.topics if topic.age_ms is not None)
         elif kind == FrameType.KEY_DIGEST:
             digest = _decode(kind, payload)
             if isinstance(digest, m.KeyDigest):

@@ -5,8 +5,7 @@ What the first costs is taken off the other two. A stretch ends when every agent
 work cannot be put off beyond it. The API server sends JSON to direct watches, as Python agents ask for; one more
 stretch asks for protobuf, as Go agents do.
 
-The two servers are those of ``tests/controlplane``, which builds them once; without them this bench measures nothing
-and says what to do.
+The two servers are those of ``tests/controlplane``, which builds them once; where it cannot, it says what to do.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from bench.processes import Agents, Server, Watchers
+from bench.processes import Agents, BenchError, Server, Watchers
 from bench.report import Result, say
 
 if TYPE_CHECKING:
@@ -58,10 +57,7 @@ def run(options: argparse.Namespace) -> Result:
     rounds = options.rounds or (1 if options.quick else 3)
     parameters = {"agents": count, "pods": pods, "rate": options.rate, "seconds": seconds, "rounds": rounds}
     result = Result("apiserver", parameters | {"direct": _JSON})
-    control_plane = _control_plane()
-    if control_plane is None:
-        return result
-    with control_plane:
+    with _control_plane() as control_plane:
         changes = _Changes(control_plane, pods, options.rate, seconds)
         idle_watches = _watches(control_plane)
         _alone(control_plane, changes)  # a server that has just started pays for more than the changes
@@ -101,9 +97,9 @@ def _report(
     result.add("direct watches: API server's CPU for each event", 1e6 * direct_s / deliveries, "us")
     result.add("through typha: API server's CPU for it", through_s, "s")
     # Within the noise of the changes alone it can come out below zero.
-    result.add("through typha, to direct watches", max(through_s, 0.0) / direct_s, "x", at_most=SHARE)
+    result.add("API server's CPU, through typha to direct", max(through_s, 0.0) / direct_s, "x", at_most=SHARE)
     result.add("direct watches: open", direct.watches - idle_watches, "")
-    result.add("through typha: watches open", through.watches - idle_watches, "", at_most=SETS_OF_WATCHES)
+    result.add("through typha: sets of watches", through.watches - idle_watches, "", at_most=SETS_OF_WATCHES)
     result.add("direct watches: sent by the API server", direct.bytes / 1e6, "MB")
     result.add("etcd's CPU for the changes alone", alone.etcd_s, "s")
     result.add("direct watches: etcd's CPU for them", direct.etcd_s - alone.etcd_s, "s")
@@ -113,20 +109,19 @@ def _report(
     result.add("typha's own CPU", through.typha_s, "s")
 
 
-def _control_plane() -> ControlPlane | None:
+def _control_plane() -> ControlPlane:
+    """Not started. BenchError that says what to do."""
     # Only here: the tests are not part of an installation, and need Go for their first build.
     try:
         from tests.controlplane.build import find_or_build, print_progress  # noqa: PLC0415
         from tests.controlplane.controlplane import ControlPlane  # noqa: PLC0415
         from tests.controlplane.server_process import ControlPlaneError  # noqa: PLC0415
     except ImportError as error:
-        say(f"apiserver: not measured ({error}). What to do: run it in a checkout, after `make .venv/.dev`")
-        return None
+        raise BenchError(f"no control plane ({error}). What to do: run it in a checkout of the repository") from None
     try:
         return ControlPlane(binaries=find_or_build(print_progress))
     except ControlPlaneError as error:
-        say(f"apiserver: not measured: {error}")
-        return None
+        raise BenchError(f"no control plane: {error}") from None
 
 
 class _Changes:

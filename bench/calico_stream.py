@@ -56,6 +56,7 @@ class CalicoStream:
     __slots__ = (
         "_is_snappy",
         "_rest",
+        "ages_ms",
         "bytes",
         "changes",
         "frames",
@@ -77,6 +78,7 @@ class CalicoStream:
         self.replies: list[bytes] = []
         self.throughs = array("Q")
         self.times_ns = array("q")
+        self.ages_ms = array("q")
 
     def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave. Nothing of ``data`` is kept."""

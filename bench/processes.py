@@ -40,6 +40,8 @@ _WITHOUT_UVLOOP: Final = (
 )
 _PROBE_NAMESPACE: Final = "team-000"
 _PROBE: Final = "bench-probe"
+# With an address it is a workload endpoint too.
+_PROBE_STATUS: Final = {"phase": "Running", "podIP": "10.254.0.1", "podIPs": [{"ip": "10.254.0.1"}]}
 
 
 class BenchError(Exception):
@@ -146,6 +148,7 @@ class Simulation(Child):
         hold: bool = False,
         watch_list: bool = True,
         calico: bool = False,
+        only: str = "",
         runtime_ids: bool = False,
     ) -> None:
         super().__init__()
@@ -153,7 +156,7 @@ class Simulation(Child):
         command = [sys.executable, "-m", "typha.simulation", "--pods", str(pods), "--nodes", str(nodes)]
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
         command += [] if watch_list else ["--no-watch-list"]
-        command += (["--calico"] if calico else []) + (["--hold"] if hold else [])
+        command += (["--calico"] if calico else []) + (["--hold"] if hold else []) + (["--only", only] if only else [])
         command += ["--runtime-ids"] if runtime_ids else []
         line = self.spawn(command).readline()
         if not line:
@@ -181,7 +184,7 @@ class Simulation(Child):
     def create_probe(self) -> None:
         """The pod whose label ``touch_probe`` changes."""
         metadata = {"name": _PROBE, "namespace": _PROBE_NAMESPACE, "labels": {"bench": "0"}}
-        body = {"metadata": metadata, "spec": {"nodeName": "node-0000"}, "status": {"phase": "Running"}}
+        body = {"metadata": metadata, "spec": {"nodeName": "node-0000"}, "status": _PROBE_STATUS}
         self.request("POST", f"/api/v1/namespaces/{_PROBE_NAMESPACE}/pods", body)
 
     def touch_probe(self) -> tuple[int, int]:
@@ -203,7 +206,7 @@ class Server(Child):
     ) -> None:
         super().__init__()
         self.port, self.health, self.admin = _free_ports(3)
-        self._cluster = cluster
+        self.cluster = cluster
         self._uvloop = uvloop
         config: dict[str, Any] = {
             **(
@@ -225,7 +228,7 @@ class Server(Child):
         run = ["-m", "typha"] if self._uvloop else ["-c", _WITHOUT_UVLOOP]
         command = [sys.executable, *run, "serve", "--config", str(self.folder / "typha.yaml")]
         self.started_at = time.monotonic()
-        self.spawn(command, KUBECONFIG=str(self._cluster.kubeconfig))
+        self.spawn(command, KUBECONFIG=str(self.cluster.kubeconfig))
 
     def wait_ready(self) -> float:
         """Seconds from ``start`` to /readyz 200."""
@@ -292,9 +295,9 @@ class Agents(Readers):
     ``niceness`` above 0: agents of other machines, which must not take the processor from those that are measured.
     """
 
-    def __init__(self, port: int, *, niceness: int = 0) -> None:
+    def __init__(self, port: int, *, host: str = "127.0.0.1", niceness: int = 0) -> None:
         nice = ("nice", "-n", str(niceness)) if niceness else ()
-        super().__init__(*nice, sys.executable, "-m", "bench.agents", str(port))
+        super().__init__(*nice, sys.executable, "-m", "bench.agents", str(port), host)
 
 
 class Watchers(Readers):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from bench.processes import BenchError
@@ -25,23 +26,31 @@ _READ_BYTES: Final = 65536
 class ReturningAgent:
     """Its replica outlives its connections."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, topics: tuple[str, ...] = ("pods",), compression: tuple[str, ...] = ()) -> None:
         self.replicas = Replicas()
-        self.bytes = self.frames = 0
+        self.bytes = self.frames = self.changes = 0
         self.is_synced = False
         self.hello = b""
         self.buckets: list[int] | None = []
         self.socket: socket.socket | None = None
         self._number = number
+        self._topics = topics
+        self._compression = compression
         self._session: Session | None = None
         self._rest = b""
 
     def connect(self, port: int) -> socket.socket:
         """Greet with what is held; counters start at 0."""
-        self.bytes = self.frames = 0
+        self.bytes = self.frames = self.changes = 0
         self.is_synced = False
         self._rest = b""
-        subscription = Subscription(node=f"node-{self._number:04d}", feed=None, topics=("pods",), agent="bench/1")
+        subscription = Subscription(
+            node=f"node-{self._number:04d}",
+            feed=None,
+            topics=self._topics,
+            agent="bench/1",
+            compression=self._compression,
+        )
         self._session = Session(self.replicas, subscription, time.monotonic())
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.hello, self.buckets = self._session.data_to_send(), []
@@ -60,6 +69,8 @@ class ReturningAgent:
         for event in self._session.receive_data(data, time.monotonic()):
             if isinstance(event, e.Bookmarked):
                 self.is_synced = True
+            elif isinstance(event, e.Committed):
+                self.changes += len(event.changes)
             elif isinstance(event, e.Closed | e.RefusedByServer):
                 raise BenchError(f"agent {self._number}: {event}")
         for reply in self._session.frames_to_send():
@@ -73,6 +84,10 @@ class ReturningAgent:
         if self.socket is not None:
             self.socket.close()
             self.socket = None
+
+    def frames_received(self) -> Mapping[str, int]:
+        """How many came of each kind."""
+        return {} if self._session is None else self._session.frames_received
 
     def versions(self) -> dict[str, int]:
         """Key -> rv of the replica."""

@@ -166,3 +166,26 @@ def test_keys_in_items_go_without_a_map_of_names() -> None:
     assert topic.log.tombstones["n0/b"] == 10
     assert list(topic.quarantined) == ["d"]
     topic.check_invariants()
+
+
+def fresh(text: str) -> str:
+    """An equal text, but an object of its own, as every decoded one is."""
+    return bytes(text, "ascii").decode()
+
+
+def test_a_key_is_one_text_in_every_log_and_tombstone() -> None:
+    """Churn would otherwise leave each key twice: what digests and tombstones hold, and what entries do."""
+    topic = listed(Topic("t", 0, form="1", attributes=("node",)), 1)
+    for rv, number in ((2, 1), (3, 2)):
+        key = fresh("a/x")
+        topic.put(key, rv, [item(key, number, fresh("n0"))], 0.0)
+    entry = topic.log.entries["a/x"]
+    (held,) = topic.log.entries
+    by_node = topic.open(topic.parse_filter({"node": "n0"}))
+    (in_view,) = by_node.entries
+    assert held is in_view
+    assert held is entry.key
+    topic.delete(fresh("a/x"), 4, 0.0)
+    texts = [*topic.log.tombstones, *by_node.tombstones, *(burial.key for burial in topic.history._order)]
+    assert len(texts) == 4
+    assert all(text is entry.key for text in texts)

@@ -46,6 +46,15 @@ def test_list_then_events() -> None:
         ingest.apply(Event("ADDED", raw("z", 11)), 1.0)
 
 
+def test_a_list_that_is_over_holds_nothing() -> None:
+    """An error's frames may keep the list; they must not keep its objects."""
+    ingest, topic = make()
+    with ingest.begin_list() as loading:
+        loading.put(raw("x", 3))
+    loading.commit(7, 0.0)
+    assert not topic.has_synced
+
+
 class Placed:
     """Keys hold what cannot change in an object's life (`spec.place`); `spec.bad` does not convert."""
 

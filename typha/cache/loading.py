@@ -79,16 +79,16 @@ class Loading:
         key, value, attributes = item
         topic = self._topic
         self._seen.add(key)
-        if topic.claims is not None and topic.may_be_contested(name, key):
-            self._changed[key] = entry_of(_AT_LIST_RV, item)
-            return
         held = topic.log.entries.get(key)
+        if topic.claims is not None and topic.may_be_contested(name, key):
+            self._changed[key] = entry_of(_AT_LIST_RV, item, held)
+            return
         if held is not None and rv < held.rv and key not in topic.restamped:
             raise RestoredError(topic.name, f"resourceVersion of {key}:", rv, held.rv)
         if rv > self._head:
-            self._changed[key] = entry_of(rv, item)
+            self._changed[key] = entry_of(rv, item, held)
         elif held is None or not held.holds(value, attributes):
-            self._changed[key] = entry_of(_AT_LIST_RV, item)
+            self._changed[key] = entry_of(_AT_LIST_RV, item, held)
             self._late.add(key)
 
     def _settle_claims(self) -> None:

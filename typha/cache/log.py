@@ -52,9 +52,17 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         return self.value == value and self.attributes == attributes
 
 
-def entry_of(rv: int, item: Item) -> Entry:
-    """The entry of a converted item. Its value is copied: encoders shrink a larger buffer, whose rest stays in use."""
+def entry_of(rv: int, item: Item, before: Entry | None = None) -> Entry:
+    """The entry of a converted item; ``before`` is the key's entry so far.
+
+    Its value is copied: encoders shrink a larger buffer, whose rest stays in use. Key and equal attributes are those of
+    ``before``: digests and tombstones refer to them, and would keep the old ones beside the new.
+    """
     key, value, attributes = item
+    if before is not None:
+        key = before.key
+        if attributes == before.attributes:
+            attributes = before.attributes
     return Entry(rv, key, memoryview(value).tobytes(), attributes)
 
 

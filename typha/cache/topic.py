@@ -208,6 +208,11 @@ class Topic:
             return False
         return wanted is None or cursor >= self.views.open(wanted, self.log, self.head).horizon
 
+    @property
+    def news(self) -> tuple[int, TopicState, str, bool]:
+        """What its readers are told about it beside its entries."""
+        return self.generation, self.state, self.state_message, self.has_synced
+
     def trim(self, published: int) -> None:
         """Called after a round that published everything up to that rv."""
         self.history.trim(published)
@@ -245,7 +250,7 @@ class Topic:
                 if before is not None and before.holds(value, attributes):
                     self.unchanged_total += 1
                 else:
-                    self.apply(entry_of(rv, (key, value, attributes)))
+                    self.apply(entry_of(rv, (key, value, attributes), before))
             if settlement.name != name and settlement.gives:
                 self.quarantined.pop(settlement.name, None)
                 keys = [item[0] for item in settlement.gives]
@@ -276,6 +281,7 @@ class Topic:
         before = self.log.entries.get(key)
         if before is None:
             return
+        key = before.key  # one text in all logs and burials
         self.value_bytes -= before.size
         for burial in self.views.delete(before, rv):
             self.history.bury(burial)

@@ -30,7 +30,7 @@ from typha.downstream.dialect import Dialect
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
-from typha.downstream.streams import Batch, Group, Stream, Subscriber
+from typha.downstream.streams import Batch, Group, Moves, Stream, Subscriber
 from typha.downstream.subscription import Phase, Subscription
 from typha.wire.states import TopicState
 
@@ -73,6 +73,7 @@ class FanOut:
         self._reconciling: dict[Subscriber, None] = {}
         self._told: dict[Topic, tuple[int, TopicState, str, bool]] = {}
         self._bookmarks_due = False
+        self._moves = Moves()
         self._views = views
         catalog.listener = self._topic_changed
         if views is not None:
@@ -84,7 +85,7 @@ class FanOut:
         """A session was welcomed: serve it from the next round on."""
         self.subscribers[subscriber] = None
         for subscription in subscriber.session.subscriptions:
-            self._told.setdefault(subscription.topic, _news(subscription.topic))
+            self._told.setdefault(subscription.topic, subscription.topic.news)
         subscriber.flush()
         self._enqueue(subscriber)
 
@@ -141,13 +142,16 @@ class FanOut:
     def has_work(self) -> bool:
         """Whether a round would do anything."""
         is_behind = self._views is not None and self._views.is_behind
-        return bool(self._dirty or self._queue or self._bookmarks_due or is_behind)
+        return bool(self._dirty or self._queue or self._bookmarks_due or self._moves or is_behind)
 
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
         self.is_eager = False
         if self._views is not None:
             yield from self._views.follow()
+        for subscriber in self._moves.take():
+            self._leave_group(subscriber)
+            self._enqueue(subscriber)
         dirty, self._dirty = self._dirty, {}
         self._tell_news(dirty)
         for subscriber in self._reconciling:
@@ -170,7 +174,7 @@ class FanOut:
     def _tell_news(self, dirty: Iterable[Topic]) -> None:
         """Resets, states, and topics that became complete: rare, so all subscribers are looked at."""
         for topic in dirty:
-            before, news = self._told.get(topic), _news(topic)
+            before, news = self._told.get(topic), topic.news
             if before is None or before == news:
                 continue
             self._told[topic] = news
@@ -209,6 +213,7 @@ class FanOut:
 
     def _seal(self, dirty: Mapping[Topic, float]) -> dict[Stream, Batch]:
         batches: dict[Stream, Batch] = {}
+        now = self._clock()
         for stream in self._streams.values():
             topic = stream.topic
             if topic not in dirty:
@@ -216,6 +221,7 @@ class FanOut:
             if stream.log.last_rv > stream.position and stream.groups:
                 walk = self.walks.since(topic, stream.log, stream.position, staged=False)
                 batches[stream] = Batch(stream.position, walk, stream.encoding)
+                self._moves.published(stream, now)
             stream.position = topic.head
         return batches
 
@@ -314,7 +320,7 @@ class FanOut:
             staged = subscription.is_staged and not subscription.is_reconciling
             subscription.begin_walk(self.walks.since(topic, log, position, staged=staged))
             return False
-        stream = self._stream(subscription, subscriber.session.encoding)
+        stream = self._stream(subscription, subscriber.session.choose_encoding(subscription, self._clock()))
         if stream.position < log.last_rv:
             return True  # changed since this round was sealed
         subscription.position = stream.position
@@ -359,7 +365,7 @@ class FanOut:
 
     def _join_group(self, subscriber: Subscriber) -> None:
         live = [s for s in subscriber.session.subscriptions if s.phase is Phase.LIVE]
-        streams = [self._stream(s, subscriber.session.encoding) for s in live]
+        streams = [self._stream(s, subscriber.session.encoding_of(s)) for s in live]
         if any(s.position != stream.position for s, stream in zip(live, streams, strict=True)):
             # Some topic moved on while another was being read: settle again.
             for subscription in live:
@@ -390,8 +396,3 @@ class FanOut:
             del self._groups[group.streams]
             for stream in group.streams:
                 stream.groups.discard(group)
-
-
-def _news(topic: Topic) -> tuple[int, TopicState, str, bool]:
-    """What subscribers of a topic are told about it beside its entries."""
-    return topic.generation, topic.state, topic.state_message, topic.has_synced

@@ -107,12 +107,20 @@ class Ingest:
 
 
 class ListIngest:
-    """One list on its way into all topics."""
+    """One list on its way into all topics. At the end of its ``with`` block it lets go of all that it holds: frames of
+    an error would keep half a list for as long as the reflector backs off, those of a watch for as long as it lasts.
+    """
 
     def __init__(self, ingest: Ingest, loadings: Sequence[tuple[Converter, Topic, Loading]]) -> None:
         self._ingest = ingest
         self._loadings = loadings
         self.objects = 0
+
+    def __enter__(self) -> ListIngest:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._loadings = ()
 
     def put(self, raw: msgspec.Raw) -> None:
         """An object of the list. Raises RestoredError where its version proves that etcd went back."""

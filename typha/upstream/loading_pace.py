@@ -5,7 +5,7 @@ Place: `reflector` uses both around lists; the app makes one `CollectorPause` fo
 Invariants
 1. Between two turns of the loop no more than the budget is worked (plus 15 objects: a look at the clock is not free).
 2. The collector is off while any list loads, on afterwards; what first lists left is frozen: it would be walked for
-   nothing by every full collection (3 s at 100,000 pods as dicts).
+   nothing by every full collection (3 s at 100,000 pods as dicts). Garbage goes before: frozen, it would stay for ever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 __all__ = ["CollectorPause", "Pace"]
 
 _OBJECTS_PER_LOOK: Final = 16
-# Below this the frozen rest is not worth that garbage among it is never freed.
+# Below this the frozen rest is not worth a full collection.
 _FREEZE_FROM_OBJECTS: Final = 1000
 
 
@@ -75,6 +75,7 @@ class CollectorPause:
             return
         if self._freeze:
             self._freeze = False
+            gc.collect()
             gc.freeze()
         if self._was_enabled:
             gc.enable()

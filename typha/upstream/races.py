@@ -28,3 +28,6 @@ async def first_of(work: Coroutine[Any, Any, T], guard: Coroutine[Any, Any, None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # What a task raised refers to this frame, and this frame to the tasks: without the collector, a cycle that
+        # keeps what `work` had in hand.
+        del task, tasks, working, guarding

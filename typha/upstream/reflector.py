@@ -221,8 +221,7 @@ class Reflector:
         self._counts["list"] += 1
         if self._offers_watch_list:
             return await self._list_and_watch(ingest, not_older_than)
-        with self._collector_pause:
-            loading = ingest.begin_list()
+        with self._collector_pause, ingest.begin_list() as loading:
             list_rv = await load_pages(self._lister_watcher, loading, not_older_than, self._settings.load_budget_s)
             self._commit(loading, list_rv)
         return State.WATCH
@@ -231,12 +230,10 @@ class Reflector:
         asked_at = self._clock.now()
         async with self._lister_watcher.watch_list(not_older_than, self._watch_timeout_s()) as chunks:
             session = self._watch_session(chunks, ingest)
-            with self._collector_pause:
-                loading = ingest.begin_list()
+            with self._collector_pause, ingest.begin_list() as loading:
                 was_silent, self._list_was_silent = self._list_was_silent, True
                 list_rv = await load_initial_events(session, loading, was_silent=was_silent)
                 self._commit(loading, list_rv)
-                del loading  # its keys, for as long as the watch lasts
             return await self._follow(session, asked_at)
 
     def _commit(self, loading: ListIngest, list_rv: str) -> None:

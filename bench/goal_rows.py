@@ -93,7 +93,7 @@ _SIZES: Final = (
     _at_most(
         "restart of the only server, 2,000 agents: sent to each, of a compressed snapshot",
         "resume",
-        "restart: sent to each, of a compressed snapshot",
+        "of a compressed snapshot",
         1.0,
         "%",
         agents=2000,

@@ -74,13 +74,13 @@ def run(options: argparse.Namespace) -> Result:
     # A quick run is too small for a goal: few deletions are a large part of few pods.
     goal = None if options.quick else PERCENT_OF_SNAPSHOT
     result.add("a compressed snapshot", snapshot / 1e6, "MB")
-    result.add("restart: sent to each, at most", most, "B")
-    result.add("restart: sent to each, of a compressed snapshot", 100 * most / snapshot, "%", at_most=goal)
-    result.add("restart: sent to each in all of them", sum(each.bytes for each in measured), "B")
-    result.add("restart: frames to each, at most", max(each.frames for each in measured), "")
-    result.add("restart: start of the server to ready, at most", max(each.ready_s for each in measured), "s")
-    result.add("restart: all in sync after they connect, at most", max(each.all_s for each in measured), "s")
-    result.add("restart: server's CPU for each, at most", 1e3 * max(each.cpu_s for each in measured) / count, "ms")
+    result.add("sent to each, at most", most, "B")
+    result.add("of a compressed snapshot", 100 * most / snapshot, "%", at_most=goal)
+    result.add("sent to each in all restarts", sum(each.bytes for each in measured), "B")
+    result.add("frames to each, at most", max(each.frames for each in measured), "")
+    result.add("start of the server to ready, at most", max(each.ready_s for each in measured), "s")
+    result.add("all in sync after they connect, at most", max(each.all_s for each in measured), "s")
+    result.add("server's CPU for each, at most", 1e3 * max(each.cpu_s for each in measured) / count, "ms")
     result.series["sent_to_each"] = [[number, each.bytes] for number, each in enumerate(measured, 1)]
     result.series["a_snapshot_instead"] = [[number, snapshot] for number, _ in enumerate(measured, 1)]
     result.series["all_in_sync_s"] = [[number, each.all_s] for number, each in enumerate(measured, 1)]

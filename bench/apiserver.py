@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.processes import Agents, BenchError, Server, Watchers
 from bench.report import Result, say
+from typha.observe.status import Latency
 
 if TYPE_CHECKING:
     from tests.controlplane.controlplane import ControlPlane
@@ -62,14 +64,18 @@ def run(options: argparse.Namespace) -> Result:
         idle_watches = _watches(control_plane)
         _alone(control_plane, changes)  # a server that has just started pays for more than the changes
         alone, direct, through = [], [], []
+        late: list[Latency] = []
         for number in range(1, rounds + 1):
             say(f"apiserver: round {number} of {rounds}: nobody, {count} watches, typha")
             alone.append(_alone(control_plane, changes))
             direct.append(_direct(control_plane, changes, count, _JSON))
-            through.append(_through_typha(control_plane, changes, count))
+            stretch, loop_lag = _through_typha(control_plane, changes, count)
+            through.append(stretch)
+            late.append(loop_lag)
         say("apiserver: protobuf")
         protobuf = _median([_direct(control_plane, changes, count, _PROTOBUF)])
     _report(result, _median(alone), _median(direct), _median(through), idle_watches, changes.each * count)
+    add_loop_lag(result, late)
     base = _median(alone)
     result.add("the same in protobuf: API server's CPU", protobuf.apiserver_s - base.apiserver_s, "s")
     result.add("the same in protobuf: sent by the API server", protobuf.bytes / 1e6, "MB")
@@ -191,18 +197,19 @@ def _direct(control_plane: ControlPlane, changes: _Changes, count: int, accept: 
         return used.stretch(0.0, read["bytes"])
 
 
-def _through_typha(control_plane: ControlPlane, changes: _Changes, count: int) -> _Stretch:
+def _through_typha(control_plane: ControlPlane, changes: _Changes, count: int) -> tuple[_Stretch, Latency]:
     _, marker = changes.begin()
     with Server(control_plane) as server, Agents(server.port) as agents:
         server.start()
         server.wait_ready()
+        lag = LoopLag(server)
         agents.ask("connect", count=count)
         agents.ask("synced", timeout_s=_TIMEOUT_S)
         time.sleep(_SETTLE_S)
         used, typha_s = _Used(control_plane), server.cpu_s()
         rv = changes.make(marker)
         agents.ask("position", rv=rv, timeout_s=_TIMEOUT_S)
-        return used.stretch(server.cpu_s() - typha_s, 0.0)
+        return used.stretch(server.cpu_s() - typha_s, 0.0), lag.end()
 
 
 class _Used:

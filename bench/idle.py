@@ -7,6 +7,7 @@ import importlib.util
 import time
 from typing import Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.processes import Agents, Server, Simulation
 from bench.report import Result, say
 
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> Result:
             server.wait_ready()
             if (loop := server.status()["build"]["loop"]) != name:
                 raise RuntimeError(f"the server runs on {loop}, not on {name}")
+            lag = LoopLag(server)
             with Agents(server.port) as agents:
                 agents.ask("connect", count=_FIRST)
                 agents.ask("synced", timeout_s=_TIMEOUT_S)
@@ -50,5 +52,6 @@ def run(options: argparse.Namespace) -> Result:
                 cpu = (server.cpu_s() - cpu_before_s) / (time.monotonic() - began_at)
                 result.add(f"{name}: each connection", each, "B", at_most=CONNECTION_BYTES)
                 result.add(f"{name}: server's CPU with all of them idle", 100 * cpu, "%")
+                add_loop_lag(result, [lag.end()], name)
                 result.add(f"{name}: whole process", server.rss_bytes() / 1e6, "MB")
     return result

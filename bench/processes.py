@@ -24,6 +24,8 @@ from typing import IO, Any, Final, Protocol, Self
 
 import psutil
 
+from typha.observe.status import Latency
+
 POD_FIELDS: Final = ("metadata.labels", "spec.nodeName", "status.podIP", "status.phase")
 PODS_TOPIC: Final[Mapping[str, Any]] = {
     "resource": "v1/pods",
@@ -247,6 +249,10 @@ class Server(Child):
             raise BenchError(f"/status answers {code}")
         decoded: dict[str, Any] = json.loads(body)
         return decoded
+
+    def loop_lag(self) -> Latency:
+        """How late its event loop was, since its start."""
+        return Latency(*self.status()["loop_lag"])
 
     @staticmethod
     def _get(port: int, path: str) -> tuple[int, bytes]:

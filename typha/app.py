@@ -35,6 +35,7 @@ from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
+from typha.loop_lag import LoopLag
 from typha.observe import picture
 from typha.observe.http import ObserveServer
 from typha.observe.quarantines import Quarantines
@@ -153,6 +154,7 @@ class App:
         )
 
         # the observers' view
+        self._loop_lag = LoopLag(time.monotonic())
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
         self._board = Board(time.monotonic)
@@ -190,6 +192,7 @@ class App:
             async with asyncio.TaskGroup() as tasks:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
+                parts.append(tasks.create_task(self._loop_lag.run(time.monotonic)))
                 parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
                 if self._outside is not None:
                     outside = self._outside.run(
@@ -285,6 +288,7 @@ class App:
             Status(
                 build=self._build,
                 uptime_s=now - self._started_at,
+                loop_lag=picture.latency(self._loop_lag.histogram),
                 topics=picture.topics(self.catalog, self._required, stage.subscribers_by_topic, now),
                 server=picture.server(
                     stage,

@@ -14,6 +14,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       what is sent to an agent that comes back to a restarted server?
     join         how long until N agents that come at once are in sync, and what do they cost meanwhile?
+    soak         does the server's memory grow with changes, and with agents that come, fall behind and go?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the
 simulated API server is sent and ends when the agent's process has read the bytes: the time that the simulation takes

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
-from bench import calico, convert, fan_out, felix, idle, join, load, resume, sleeper, watch_path
+from bench import calico, convert, fan_out, felix, idle, join, load, resume, sleeper, soak, watch_path
 from bench.report import Result
 
 
@@ -37,5 +37,6 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("soak", soak),
     )
 }

@@ -14,6 +14,7 @@ Road not taken: a store of objects with a log beside it. Two structures that mus
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from typha.cache.claims import Claims, Settlement
@@ -22,6 +23,7 @@ from typha.cache.filters import Filter, parse_filter
 from typha.cache.history import History
 from typha.cache.loading import Loading
 from typha.cache.log import NO_VALUE, Entry, Item, Log, entry_of
+from typha.cache.packing import Packer
 from typha.cache.views import Burial, Views
 from typha.wire.messages import Where
 from typha.wire.states import TopicState
@@ -85,7 +87,7 @@ class Topic:
 
     ``keys_of``: every key that an object of that name can have (``own_name``, ``in_items`` or another rule); None where
     keys do not follow from the name, then the topic keeps who claims what. ``may_be_contested(name, key)``: whether
-    another object could claim that key too.
+    another object could claim that key too. ``packs``: values are held compressed where that is worth it; needs zstd.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Topic:
         keys_of: Callable[[str], Sequence[str]] | None = own_name,
         may_be_contested: Callable[[str, str], bool] = lambda name, key: False,
         tombstone_limit: int = TOMBSTONE_LIMIT,
+        packs: bool = False,
         now: float = 0.0,
     ) -> None:
         self.name = name
@@ -106,6 +109,7 @@ class Topic:
         self.attributes = attributes
         self.is_ordered = True
         self.log = Log()
+        self.packer = Packer() if packs else None
         self.views = Views(attributes)
         self.history = History(tombstone_limit)
         self.head = 0
@@ -117,7 +121,7 @@ class Topic:
         self.contact_at: float | None = None
         self.quarantined: dict[str, Quarantined] = {}
         self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
-        self.quarantines_total = self.listed_total = 0
+        self.quarantines_total = 0
         self.value_bytes = 0
         self.listener: Callable[[Topic], None] | None = None
         self.digest_salt: bytes | None = None
@@ -245,7 +249,7 @@ class Topic:
                 if before is not None and before.holds(value, attributes):
                     self.unchanged_total += 1
                 else:
-                    self.apply(entry_of(rv, (key, value, attributes), before))
+                    self.apply(entry_of(rv, (key, value, attributes), before, self.packer))
             if settlement.name != name and settlement.gives:
                 self.quarantined.pop(settlement.name, None)
                 keys = [item[0] for item in settlement.gives]
@@ -267,9 +271,17 @@ class Topic:
         for burial in self.views.put(before, entry):
             self.history.bury(burial)
         self.log.put(entry)
+        self.learn(self.log.entries)
         self.puts_total += 1
         if self.restamped:
             self.restamped.discard(key)
+
+    def learn(self, entries: Mapping[str, Entry]) -> None:
+        """Train on these entries (those of a list that loads, or all) once they are enough."""
+        packer = self.packer
+        if packer is not None and packer.is_due(len(entries)):
+            chosen = islice(entries.values(), 0, None, packer.stride(len(entries)))
+            packer.train((entry.value for entry in chosen), len(entries))
 
     def drop_key(self, key: str, rv: int) -> None:
         """Turn one key into a tombstone; nothing happens where it is not held."""
@@ -302,7 +314,6 @@ class Topic:
         for name, (rv, reason) in quarantined.items():
             self._set_aside(name, rv, reason)
         self.has_synced = True
-        self.listed_total += len(self.log.entries)
         self._moved(list_rv, now)
         self.set_state(TopicState.IN_SYNC, now)
 

@@ -18,26 +18,27 @@ from typha.wire.errors import BadPayloadError, FrameTooLargeError, LocalProtocol
 
 LEVEL: Final = 1
 
-_zstd: ModuleType | None
+zstd: ModuleType | None
+"""The library, where there is one."""
 try:
     if sys.version_info >= (3, 14):
-        from compression import zstd as _zstd
+        from compression import zstd
     else:
-        from backports import zstd as _zstd
+        from backports import zstd
 except ImportError:
-    _zstd = None
+    zstd = None
 
 
 def is_available() -> bool:
     """Whether zstd can be offered to the peer (extra ``zstd``, or Python 3.14)."""
-    return _zstd is not None
+    return zstd is not None
 
 
 def compress(payload: bytes) -> bytes:
     """One zstd frame with its content size."""
-    if _zstd is None:
+    if zstd is None:
         raise LocalProtocolError("zstd was negotiated without being available")
-    compressed: bytes = _zstd.compress(payload, LEVEL)
+    compressed: bytes = zstd.compress(payload, LEVEL)
     return compressed
 
 
@@ -46,18 +47,18 @@ def decompress(frame_type: int, payload: bytes, limit_bytes: int) -> bytes:
 
     Raises BadPayloadError (no zstd, no content size, trailing bytes, damaged), FrameTooLargeError.
     """
-    if _zstd is None:
+    if zstd is None:
         raise BadPayloadError(frame_type, "compressed, but this side never offered zstd")
     try:
-        size = _zstd.get_frame_info(payload).decompressed_size
+        size = zstd.get_frame_info(payload).decompressed_size
         if size is None:
             raise BadPayloadError(frame_type, "zstd frame without its content size")
         if size > limit_bytes:
             raise FrameTooLargeError(size, limit_bytes, "decompressed payload")
-        decoder = _zstd.ZstdDecompressor()
+        decoder = zstd.ZstdDecompressor()
         # One byte more than promised shows a frame that lied; max_length=0 would mean 'none'.
         content: bytes = decoder.decompress(payload, max_length=size + 1)
-    except _zstd.ZstdError as error:
+    except zstd.ZstdError as error:
         raise BadPayloadError(frame_type, f"damaged zstd frame ({error})") from None
     if len(content) != size or not decoder.eof or decoder.unused_data:
         raise BadPayloadError(frame_type, "not exactly one zstd frame")

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format bench fuzz mutants docs clean
+.PHONY: help demo test check format bench profile fuzz mutants docs clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,8 +46,11 @@ format: $(VENV)/.dev ## Rewrite the sources in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## Measure; results as JSON in bench/results
+bench: $(VENV)/.dev ## Measure everything, results as JSON in bench/results; then the table of goals, 1 if one is missed
 	$(BIN)/python -m bench $(BENCH)
+
+profile: $(VENV)/.dev ## Where the server's CPU goes: flame graphs in bench/profiles (py-spy: root, or ptrace_scope 0)
+	$(BIN)/python -m bench profile $(PROFILE)
 
 fuzz: $(VENV)/.dev ## 10,000 malformed inputs against a running server, with its memory and file handles before and after
 	$(BIN)/python -m tests.robustness $(FUZZ)
@@ -59,6 +62,7 @@ mutants: $(VENV)/.mutants ## Wrong converters that the corpus must notice (an ho
 
 docs: $(VENV)/.dev ## Rewrite the generated pages
 	$(BIN)/python -m typha.config.document > docs/configuration.md
+	$(BIN)/python -m bench report
 
 clean: ## Remove the virtual environment and caches inside the repository
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build

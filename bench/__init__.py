@@ -8,13 +8,26 @@ assertions in tests, and figures without the machine, the versions and the commi
     watch_path   how many watch events does a core take in a second?
     convert      what does the conversion of one object cost, of each kind?
     felix        what does the feed `felix` of 100,000 pods cost: time to ready, memory, watch events per core-second?
+    deltas       how many bytes is a change of a workload endpoint, plain, with zstd, with a dictionary?
     fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
-    calico       what do Calico's own agents cost beside native ones: deliveries, joins of 10,000 pods, memory of each?
+    deliveries   what does a delivery cost, by agents, changes a second and pacing, beside NATS and Calico's Typha?
+    calico       what do Calico's own agents cost beside native ones: joins of 10,000 pods, memory of each?
+    send_share   how near is a send of the server to one of a C loop that does nothing else?
+    growth       what do another agent, another change and another object cost?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
-    resume       what is sent to an agent that comes back to a restarted server?
-    join         how long until N agents that come at once are in sync, and what do they cost meanwhile?
+    resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
+    join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
+    client       how many changes a second does an agent take, and how long does its join of 10,000 pods last?
     soak         does the server's memory grow with changes, and with agents that come, fall behind and go?
+
+What works with the results:
+
+    load_agents  what do N agents get from a server that runs already (--server HOST:PORT, plain TCP)?
+    goals        which goals do the stored results meet?
+    plots        what do the stored results look like?
+    report       docs/benchmarks.md and its pictures from the stored results: what do they say now?
+    profile      where does the server's CPU go, in the fan-out and in the first list?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the
 simulated API server is sent and ends when the agent's process has read the bytes: the time that the simulation takes

@@ -1,10 +1,13 @@
-"""``python -m bench.agents PORT``: the load, in a process of its own. Commands and answers are JSON lines.
+"""``python -m bench.agents PORT [HOST]``: the load, in a process of its own. Commands and answers are JSON lines.
 
-    connect    {count, receive_buffer_bytes?, language?, feed?}
-                                                open and greet; more of them join those that are there
+    connect    {count, receive_buffer_bytes?, language?, feed?, topics?, hello?, buckets?}
+                                                open and greet; more of them join those that are there. Languages:
+                                                native, native-zstd, calico, calico-snappy, nats, raw. ``hello`` (hex)
+                                                and ``buckets``: say what an agent said that came back
     synced     {timeout_s}                      wait until every agent has its Bookmark
     record     {}                               from now on keep when each agent reached which position
     stop       {probes: [[rv, sent_ns]..]}      when each probe reached the first, the last and all agents
+    arrivals   {}                               how long after the first agent each other one read the same position
     position   {rv, timeout_s}                  wait until every agent reads on at that position or above
     sleep/wake {agent}                          stop reading one socket, and go on
     drop       {}                               close all
@@ -20,17 +23,27 @@ import socket
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from bench.agent_stream import AgentStream
 from bench.calico_stream import CalicoStream, greeting
-from typha.wire.codec import encode_message
+from bench.peers.streams import NatsStream, RawStream
+from typha.wire.codec import decode_message, encode_message
+from typha.wire.frames import HEADER, Frame
 from typha.wire.messages import Hello
+from typha.wire.states import ZSTD
 
-_READ_BYTES: Final = 65536
+# A slice of a snapshot; all reads share one buffer, which stays in the processor's cache.
+_READ_BYTES: Final = 256 * 1024
 # Opened at a time: below the backlog of the server's listener.
 _BURST: Final = 200
+# Of latencies, in ascending order: enough for a p99.9.
+_KEPT: Final = 10_000
+_PEERS: Final[dict[str, Callable[[], RawStream]]] = {"raw": RawStream, "nats": NatsStream}
+
+Stream = AgentStream | CalicoStream | RawStream
 
 
 class Agent:
@@ -38,27 +51,47 @@ class Agent:
 
     __slots__ = ("is_closed", "socket", "stream", "synced_ns")
 
-    def __init__(self, connected: socket.socket, stream: AgentStream | CalicoStream) -> None:
+    def __init__(self, connected: socket.socket, stream: Stream) -> None:
         self.socket = connected
         self.stream = stream
         self.synced_ns = 0
         self.is_closed = False
 
 
-def _speaker(number: int, language: str, feed: str) -> tuple[bytes, AgentStream | CalicoStream]:
+def _speaker(
+    number: int,
+    language: str,
+    feed: str,
+    topics: Sequence[str],
+    hello: Hello | None,
+    buckets: list[int] | None,
+) -> tuple[bytes, Stream]:
     """What it says first, and what reads the answer."""
-    if language != "native":
+    if language in _PEERS:
+        peer = _PEERS[language]()
+        return peer.greeting, peer
+    if not language.startswith("native"):
         return greeting(number, feed, is_snappy=language == "calico-snappy"), CalicoStream()
-    name, topics = f"node-{number:04d}", () if feed else ("pods",)
-    return encode_message(Hello(name, "bench/1", feed=feed or None, topics=topics)), AgentStream()
+    name, asked = f"node-{number:04d}", () if feed else tuple(topics)
+    compression = (ZSTD,) if language == "native-zstd" else ()
+    said = Hello(name, "bench/1", feed=feed or None, topics=asked, compression=compression)
+    return encode_message(said if hello is None else replace(hello, node=name)), AgentStream(buckets)
+
+
+def _hello(frame: bytes) -> Hello:
+    decoded = decode_message(Frame(frame[HEADER.size - 1], frame[HEADER.size :]))
+    if not isinstance(decoded, Hello):
+        raise TypeError(f"not a Hello, but {type(decoded).__name__}")
+    return decoded
 
 
 class Load:
     """All agents of this process."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._address = (host, port)
         self._epoll = select.epoll()
+        self._buffer = memoryview(bytearray(_READ_BYTES))
         self._agents: list[Agent] = []
         self._by_handle: dict[int, Agent] = {}
         self._unsynced = 0
@@ -67,21 +100,31 @@ class Load:
     # --- commands
 
     def connect(
-        self, count: int, receive_buffer_bytes: int = 0, language: str = "native", feed: str = ""
+        self,
+        count: int,
+        receive_buffer_bytes: int = 0,
+        language: str = "native",
+        feed: str = "",
+        topics: Sequence[str] = ("pods",),
+        hello: str = "",
+        buckets: list[int] | None = None,
     ) -> dict[str, Any]:
-        """See the module. ``language``: native (of topic pods unless a feed is named), calico or calico-snappy."""
+        """See the module. Native agents subscribe to ``topics`` unless a feed is named; raw ones are only counted, and
+        in sync from the start.
+        """
+        replayed = _hello(bytes.fromhex(hello)) if hello else None
         self._connecting_ns = time.monotonic_ns()
-        self._unsynced += count
         for number in range(count):
             opened = socket.socket()
             if receive_buffer_bytes:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-            opened.connect(("127.0.0.1", self._port))
+            opened.connect(self._address)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            hello, stream = _speaker(len(self._agents), language, feed)
-            opened.sendall(hello)
+            first, stream = _speaker(len(self._agents), language, feed, topics, replayed, buckets)
+            opened.sendall(first)
             opened.setblocking(False)
             agent = Agent(opened, stream)
+            self._unsynced += not stream.is_synced
             self._agents.append(agent)
             self._by_handle[opened.fileno()] = agent
             self._epoll.register(opened.fileno(), select.EPOLLIN)
@@ -98,12 +141,13 @@ class Load:
             "median_s": times[len(times) // 2] / 1e9,
             "all_s": times[-1] / 1e9,
             "bytes": sum(agent.stream.bytes for agent in self._agents),
+            "most_bytes": max(agent.stream.bytes for agent in self._agents),
         }
 
     def record(self) -> dict[str, Any]:
         """See the module."""
         for agent in self._agents:
-            del agent.stream.throughs[:], agent.stream.times_ns[:]
+            del agent.stream.throughs[:], agent.stream.times_ns[:], agent.stream.ages_ms[:]
             agent.stream.changes = agent.stream.bytes = agent.stream.frames = 0
             agent.stream.is_recording = True
         return {"at_ns": time.monotonic_ns()}
@@ -128,12 +172,27 @@ class Load:
         reached.sort()
         return {
             "at_ns": time.monotonic_ns(),
-            "reached_s": [round(value, 6) for value in reached[:: max(1, len(reached) // 10_000)]],
+            "reached_s": [round(value, 6) for value in reached[:: max(1, len(reached) // _KEPT)]],
             "last_s": last,
             "changes": sum(stream.changes for stream in streams),
             "changes_of_one": max(stream.changes for stream in streams),
             "bytes": sum(stream.bytes for stream in streams),
             "frames": sum(stream.frames for stream in streams),
+        }
+
+    def arrivals(self) -> dict[str, Any]:
+        """See the module. Seconds, ascending; of positions that all have read since ``record``."""
+        times: dict[int, list[int]] = {}
+        for agent in self._by_handle.values():
+            for through, at_ns in zip(agent.stream.throughs, agent.stream.times_ns, strict=True):
+                times.setdefault(through, []).append(at_ns)
+        whole = [each for each in times.values() if len(each) == len(self._by_handle)]
+        after = sorted((at_ns - min(each)) / 1e9 for each in whole for at_ns in each)
+        ages_ms = sorted(age for agent in self._by_handle.values() for age in agent.stream.ages_ms)
+        return {
+            "after_s": [round(value, 6) for value in after[:: max(1, len(after) // _KEPT)]],
+            "ages_ms": ages_ms[:: max(1, len(ages_ms) // _KEPT)],
+            "positions": len(whole),
         }
 
     def position(self, rv: int, timeout_s: float) -> dict[str, Any]:
@@ -181,6 +240,7 @@ class Load:
                 self.synced,
                 self.record,
                 self.stop,
+                self.arrivals,
                 self.position,
                 self.sleep,
                 self.wake,
@@ -215,14 +275,14 @@ class Load:
     def _read(self, agent: Agent) -> None:
         stream = agent.stream
         try:
-            data = agent.socket.recv(_READ_BYTES)
+            size = agent.socket.recv_into(self._buffer)
         except OSError as error:
             raise ConnectionError(f"an agent's connection broke: {error}") from None
-        if not data:
+        if not size:
             raise ConnectionError(f"the server closed an agent: {stream.refusal or 'without a word'}")
         now_ns = time.monotonic_ns()
         was_synced = stream.is_synced
-        stream.receive_data(data, now_ns)
+        stream.receive_data(self._buffer[:size], now_ns)
         if stream.is_synced and not was_synced:
             agent.synced_ns = now_ns
             self._unsynced -= 1
@@ -239,4 +299,4 @@ class Load:
 
 
 if __name__ == "__main__":
-    Load(int(sys.argv[1])).serve()
+    Load(int(sys.argv[1]), *sys.argv[2:]).serve()

@@ -1,4 +1,4 @@
-"""Calico's language beside our own: deliveries per CPU-second, joins and memory, of the feed `felix`, in one server.
+"""Calico's language beside our own: joins and memory, of the feed `felix`, in one server (``deliveries`` has the rest).
 
 Where ``TYPHA_GO_BINARY`` names Calico's Typha, it is measured after that: the same agents, cluster and figures.
 """
@@ -6,25 +6,21 @@ Where ``TYPHA_GO_BINARY`` names Calico's Typha, it is measured after that: the s
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from bench.processes import Agents, BenchError, Child, Server, Simulation
+from bench.peers import PeerMissing, typha_go
+from bench.peers.typha_go import TyphaGo
+from bench.processes import Agents, Child, Server, Simulation
 from bench.report import Result, say
 
-QUESTION: Final = (
-    "what do Calico's own agents cost beside native ones: deliveries, joins of 10,000 pods, memory of each?"
-)
+QUESTION: Final = "what do Calico's own agents cost beside native ones: joins of 10,000 pods, memory of each?"
 LANGUAGES: Final = ("native", "calico", "calico-snappy")
 _FEED: Final = "felix"
-# What the agents hold while they get changes: it costs their joins, and nothing of what is measured then.
+# What the agents hold whose memory is measured.
 _PODS: Final = 1000
-# Real Typha, Go, measured on this kind of machine with 1,000 clients and 500 deltas/s (uncompressed).
-TYPHA_PER_CPU_S: Final = 484_000.0
 JOIN_CPU_S: Final = 3.0
 AGENT_BYTES: Final = 10_000.0
 _SETTLE_S: Final = 2.0
@@ -34,114 +30,53 @@ _WARM_UP: Final = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """--agents --joiners --rate --seconds --pods --pause-ms."""
-    parser.add_argument("--agents", type=int, help="that get the changes (default 1,000; quick 100)")
+    """--agents --joiners --pods."""
+    parser.add_argument("--agents", type=int, help="whose memory is measured (default 1,000; quick 100)")
     parser.add_argument("--joiners", type=int, help="that come at once (default 1,000; quick 100)")
-    parser.add_argument(
-        "--rate",
-        type=float,
-        default=850.0,
-        help="changes a second of all kinds (default 850, of which each agent gets some 500)",
-    )
-    parser.add_argument(
-        "--pods-only",
-        action="store_true",
-        help="a cluster without Calico's objects: changes are workload endpoints of some 500 B, as in Typha's figure",
-    )
-    parser.add_argument("--seconds", type=float, help="measured for each language (default 20; quick 4)")
     parser.add_argument("--pods", type=int, help="that joiners read (default 10,000; quick 1,000)")
-    parser.add_argument("--pause-ms", type=float, default=100.0, help="least time between rounds (default 100)")
 
 
 def run(options: argparse.Namespace) -> Result:
     """One server; one language after the other joins, gets changes, and leaves."""
     count = options.agents or (100 if options.quick else 1000)
     joiners = options.joiners or (100 if options.quick else 1000)
-    seconds = options.seconds or (4.0 if options.quick else 20.0)
     pods = options.pods or (1000 if options.quick else 10_000)
     parameters = {
-        "pods_only": options.pods_only,
         "agents": count,
         "joiners": joiners,
-        "rate": options.rate,
-        "seconds": seconds,
         "pods": pods,
     }
-    result = Result("calico", parameters | {"pods_of_deliveries": _PODS, "round_pause_ms": options.pause_ms})
-    binary = os.environ.get("TYPHA_GO_BINARY", "")
+    result = Result("calico", parameters)
+    try:
+        binary = typha_go.binary()
+    except PeerMissing as why:
+        say(f"calico: {why}")
+        binary = ""
     for each in ("", binary) if binary else ("",):
         languages = LANGUAGES[1:] if each else LANGUAGES
-        with _serving(each, pods, 0.0, options.pause_ms) as (_, server, port):
+        with _serving(each, pods) as (server, port):
             for language in languages:
                 _measure_join(result, server, port, language, joiners)
         for language in languages:
             # A server each: agents take the memory that those before them gave back.
-            with _serving(each, _PODS, 0.0, options.pause_ms) as (_, server, port):
+            with _serving(each, _PODS) as (server, port):
                 _measure_memory(result, server, port, language, count)
-        with _serving(each, _PODS, options.rate, options.pause_ms, calico=not options.pods_only) as (
-            simulation,
-            server,
-            port,
-        ):
-            simulation.begin()
-            alone = _cpu_of(server, seconds)
-            for language in languages:
-                _measure_deliveries(result, server, port, language, count, seconds, alone)
-    if not binary:
-        say("calico: no TYPHA_GO_BINARY, no peer: 484,000 a CPU-second is what was recorded for 1,000 x 500, plain")
     return result
 
 
 @contextmanager
-def _serving(
-    binary: str, pods: int, rate: float, pause_ms: float, *, calico: bool = True
-) -> Iterator[tuple[Simulation, Child, int]]:
-    """A cluster that holds its changes, and a server on it: ours, or the peer's ``binary``."""
-    timing = {"round_pause_ms": pause_ms, "max_age_s": 0}
-    with Simulation(pods=pods, churn=rate, hold=True, calico=calico) as simulation:
+def _serving(binary: str, pods: int) -> Iterator[tuple[Child, int]]:
+    """A cluster at rest, and a server on it: ours, or the peer's ``binary``."""
+    with Simulation(pods=pods, calico=True) as simulation:
         if binary:
-            with Peer() as peer:
+            with TyphaGo() as peer:
                 peer.start(binary, simulation)
-                yield simulation, peer, peer.port
+                yield peer, peer.port
         else:
-            with Server(simulation, built_in_feeds=[_FEED], timing=timing) as server:
+            with Server(simulation, built_in_feeds=[_FEED], timing={"max_age_s": 0}) as server:
                 server.start()
                 server.wait_ready()
-                yield simulation, server, server.port
-
-
-class Peer(Child):
-    """Calico's Typha on the same cluster."""
-
-    port = 0
-
-    def start(self, binary: str, simulation: Simulation) -> None:
-        """Returns when it listens."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        kubeconfig = str(simulation.kubeconfig)
-        self.spawn(
-            [binary],
-            TYPHA_DATASTORETYPE="kubernetes",
-            KUBECONFIG=kubeconfig,
-            TYPHA_KUBECONFIG=kubeconfig,
-            TYPHA_SERVERPORT=str(self.port),
-            TYPHA_SERVERHOST="127.0.0.1",
-            TYPHA_LOGSEVERITYSCREEN="warning",
-            TYPHA_LOGFILEPATH="none",
-            TYPHA_CONNECTIONREBALANCINGMODE="none",
-            TYPHA_MAXCONNECTIONSLOWERLIMIT="10000",
-        )
-        deadline_at = time.monotonic() + _TIMEOUT_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-            except OSError as error:
-                if time.monotonic() > deadline_at or self.process is None or self.process.poll() is not None:
-                    raise BenchError(f"{binary} does not listen: {self.last_line()}") from error
-                time.sleep(0.1)
-            else:
-                return
+                yield server, server.port
 
 
 def _measure_join(result: Result, server: Child, port: int, language: str, count: int) -> None:
@@ -176,38 +111,3 @@ def _measure_memory(result: Result, server: Child, port: int, language: str, cou
         each = (server.rss_bytes() - rss) / count
     goal = AGENT_BYTES if name in LANGUAGES[1:] else None
     result.add(f"{name}: memory of each", each, "B", at_most=goal)
-
-
-def _measure_deliveries(
-    result: Result, server: Child, port: int, language: str, count: int, seconds: float, alone: float
-) -> None:
-    name = language if isinstance(server, Server) else f"peer, {language}"
-    say(f"calico: {count} agents, {name}")
-    with Agents(port) as agents:
-        agents.ask("connect", count=count, language=language, feed=_FEED)
-        agents.ask("synced", timeout_s=_TIMEOUT_S)
-        time.sleep(_SETTLE_S)
-        agents.ask("record")
-        cpu_s, began_at = server.cpu_s(), time.monotonic()
-        time.sleep(seconds)
-        cpu_s, took_s = server.cpu_s() - cpu_s, time.monotonic() - began_at
-        if isinstance(server, Server):
-            lagging = server.status()["server"]["lagging"]
-            result.add(f"{name}: agents that fell back to their cursor", lagging, "")
-        found = agents.ask("stop", probes=[])
-    changes, net_s = found["changes"], max(cpu_s - alone * took_s, 1e-3)
-    result.add(f"{name}: changes that each agent got", changes / count / took_s, "1/s")
-    result.add(f"{name}: deliveries per CPU-second", changes / cpu_s, "1/s")
-    result.add(f"{name}: the same, net of 0 agents", changes / net_s, "1/s")
-    result.add(f"{name}: the same beside Typha's 484,000", changes / cpu_s / TYPHA_PER_CPU_S, "x")
-    result.add(f"{name}: sent per delivery", found["bytes"] / max(changes, 1), "B")
-    result.add(f"{name}: server's CPU", 100 * cpu_s / took_s, "%")
-    time.sleep(_SETTLE_S)
-
-
-def _cpu_of(server: Child, seconds: float) -> float:
-    """Cores used while nobody is connected."""
-    time.sleep(_SETTLE_S)
-    cpu_s, began_at = server.cpu_s(), time.monotonic()
-    time.sleep(seconds / 2)
-    return (server.cpu_s() - cpu_s) / (time.monotonic() - began_at)

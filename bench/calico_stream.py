@@ -56,6 +56,7 @@ class CalicoStream:
     __slots__ = (
         "_is_snappy",
         "_rest",
+        "ages_ms",
         "bytes",
         "changes",
         "frames",
@@ -77,12 +78,12 @@ class CalicoStream:
         self.replies: list[bytes] = []
         self.throughs = array("Q")
         self.times_ns = array("q")
+        self.ages_ms = array("q")
 
-    def receive_data(self, data: bytes, now_ns: int) -> None:
-        """What the socket gave."""
+    def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
+        """What the socket gave. Nothing of ``data`` is kept."""
         self.bytes += len(data)
-        if self._rest:
-            data = self._rest + data
+        data = self._rest + bytes(data)
         self._rest = self._chunks(data) if self._is_snappy else self._messages(data)
 
     def _messages(self, data: bytes) -> bytes:

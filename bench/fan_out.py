@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.probing import POD_SHARE, measure
 from bench.processes import Agents, Server, Simulation
-from bench.report import Result, say
+from bench.report import Result, quantiles, say
 
 QUESTION: Final = "do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?"
 # Of lag per second: a tenth of a second in ten is noise of the machine, a backlog grows by more than that in one.
@@ -66,4 +66,5 @@ def run(options: argparse.Namespace) -> Result:
         result.add("server's memory", server.rss_bytes() / 1e6, "MB")
         result.add("agents that fell back to their cursor", server.status()["server"]["lagging"], "")
         result.series["lag_of_the_slowest_s"] = stretch.lag
+        result.series["latency_ms_by_share"] = [[share, late * 1e3] for share, late in quantiles(stretch.reached_s)]
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,7 @@ from bench.report import percentile, slope
 # Of the simulation's changes so many in a hundred reach an agent (measured): heartbeats and endpoints are not
 # subscribed to, a pod that terminates keeps its chosen fields, and two changes of one pod in a round are one.
 POD_SHARE: Final = 0.64
-_EVERY_S: Final = 0.1
+EVERY_S: Final = 0.1
 # The last probe has to arrive before it is asked for.
 _ARRIVAL_S: Final = 10.0
 
@@ -48,15 +49,23 @@ class Stretch:
         return slope(self.lag)
 
 
-def measure(simulation: Simulation, server: Server, agents: Agents, seconds: float) -> Stretch:
-    """Probe for ``seconds`` while the agents record."""
+def measure(
+    simulation: Simulation,
+    server: Server,
+    agents: Agents,
+    seconds: float,
+    *,
+    every_s: float = EVERY_S,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Stretch:
+    """Probe for ``seconds`` while the agents record, or until ``is_over``."""
     agents.ask("record")
     cpu_before_s, rss_before = server.cpu_s(), server.rss_bytes()
     probes, sent_at_s, began_at = [], [], time.monotonic()
-    while (since_s := time.monotonic() - began_at) < seconds:
+    while (since_s := time.monotonic() - began_at) < seconds and not is_over():
         probes.append(simulation.touch_probe())
         sent_at_s.append(since_s)
-        time.sleep(max(0.0, began_at + len(probes) * _EVERY_S - time.monotonic()))
+        time.sleep(max(0.0, began_at + len(probes) * every_s - time.monotonic()))
     cpu_s, took_s = server.cpu_s() - cpu_before_s, time.monotonic() - began_at
     growth = server.rss_bytes() - rss_before
     agents.ask("position", rv=probes[-1][0], timeout_s=_ARRIVAL_S)

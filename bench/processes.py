@@ -40,6 +40,8 @@ _WITHOUT_UVLOOP: Final = (
 )
 _PROBE_NAMESPACE: Final = "team-000"
 _PROBE: Final = "bench-probe"
+# With an address it is a workload endpoint too.
+_PROBE_STATUS: Final = {"phase": "Running", "podIP": "10.254.0.1", "podIPs": [{"ip": "10.254.0.1"}]}
 
 
 class BenchError(Exception):
@@ -138,13 +140,16 @@ class Simulation(Child):
         hold: bool = False,
         watch_list: bool = True,
         calico: bool = False,
+        only: str = "",
+        runtime_ids: bool = False,
     ) -> None:
         super().__init__()
         self.kubeconfig = self.folder / "kubeconfig"
         command = [sys.executable, "-m", "typha.simulation", "--pods", str(pods), "--nodes", str(nodes)]
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
         command += [] if watch_list else ["--no-watch-list"]
-        command += (["--calico"] if calico else []) + (["--hold"] if hold else [])
+        command += (["--calico"] if calico else []) + (["--hold"] if hold else []) + (["--only", only] if only else [])
+        command += ["--runtime-ids"] if runtime_ids else []
         line = self.spawn(command).readline()
         if not line:
             raise BenchError(f"the simulation did not start: {self.last_line()}")
@@ -171,7 +176,7 @@ class Simulation(Child):
     def create_probe(self) -> None:
         """The pod whose label ``touch_probe`` changes."""
         metadata = {"name": _PROBE, "namespace": _PROBE_NAMESPACE, "labels": {"bench": "0"}}
-        body = {"metadata": metadata, "spec": {"nodeName": "node-0000"}, "status": {"phase": "Running"}}
+        body = {"metadata": metadata, "spec": {"nodeName": "node-0000"}, "status": _PROBE_STATUS}
         self.request("POST", f"/api/v1/namespaces/{_PROBE_NAMESPACE}/pods", body)
 
     def touch_probe(self) -> tuple[int, int]:
@@ -193,7 +198,7 @@ class Server(Child):
     ) -> None:
         super().__init__()
         self.port, self.health, self.admin = _free_ports(3)
-        self._simulation = simulation
+        self.simulation = simulation
         self._uvloop = uvloop
         config: dict[str, Any] = {
             **(
@@ -215,7 +220,7 @@ class Server(Child):
         run = ["-m", "typha"] if self._uvloop else ["-c", _WITHOUT_UVLOOP]
         command = [sys.executable, *run, "serve", "--config", str(self.folder / "typha.yaml")]
         self.started_at = time.monotonic()
-        self.spawn(command, KUBECONFIG=str(self._simulation.kubeconfig))
+        self.spawn(command, KUBECONFIG=str(self.simulation.kubeconfig))
 
     def wait_ready(self) -> float:
         """Seconds from ``start`` to /readyz 200."""
@@ -249,11 +254,16 @@ class Server(Child):
 
 
 class Agents(Child):
-    """``python -m bench.agents``: many raw readers in one process, told what to do line by line."""
+    """``python -m bench.agents``: many raw readers in one process, told what to do line by line.
 
-    def __init__(self, port: int) -> None:
+    ``niceness`` above 0: agents of other machines, which must not take the processor from those that are measured.
+    """
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1", niceness: int = 0) -> None:
         super().__init__()
-        self._answers = self.spawn([sys.executable, "-m", "bench.agents", str(port)], stdin=subprocess.PIPE)
+        command = ["nice", "-n", str(niceness)] if niceness else []
+        command += [sys.executable, "-m", "bench.agents", str(port), host]
+        self._answers = self.spawn(command, stdin=subprocess.PIPE)
 
     def tell(self, do: str, **arguments: Any) -> None:
         """Send a command without waiting for its answer."""

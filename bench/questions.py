@@ -1,4 +1,6 @@
-"""The benches by name. Each module has ``QUESTION``, ``add_arguments`` and ``run``."""
+"""The benches by name, and the tools that work with their results. Each module has ``QUESTION``, ``add_arguments``
+and ``run``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,29 @@ import argparse
 from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
-from bench import calico, convert, fan_out, felix, idle, join, load, resume, sleeper, soak, watch_path
+from bench import (
+    calico,
+    client,
+    convert,
+    deliveries,
+    deltas,
+    document,
+    fan_out,
+    felix,
+    goals_table,
+    growth,
+    idle,
+    join,
+    load,
+    load_agents,
+    plots,
+    profile,
+    resume,
+    send_share,
+    sleeper,
+    soak,
+    watch_path,
+)
 from bench.report import Result
 
 
@@ -24,6 +48,20 @@ class Bench(Protocol):
         """Measure; progress goes to stderr."""
 
 
+class Tool(Protocol):
+    """What a tool's module is: only run where it is named."""
+
+    QUESTION: str
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Its own options."""
+
+    @staticmethod
+    def run(options: argparse.Namespace) -> int:
+        """The exit code."""
+
+
 BENCHES: Final[Mapping[str, Bench]] = {
     name: cast("Bench", module)
     for name, module in (
@@ -31,12 +69,28 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("watch_path", watch_path),
         ("convert", convert),
         ("felix", felix),
+        ("deltas", deltas),
         ("fan_out", fan_out),
+        ("deliveries", deliveries),
         ("calico", calico),
+        ("send_share", send_share),
+        ("growth", growth),
         ("idle", idle),
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("client", client),
         ("soak", soak),
+    )
+}
+
+TOOLS: Final[Mapping[str, Tool]] = {
+    name: cast("Tool", module)
+    for name, module in (
+        ("load_agents", load_agents),
+        ("goals", goals_table),
+        ("plots", plots),
+        ("report", document),
+        ("profile", profile),
     )
 }

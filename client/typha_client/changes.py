@@ -6,13 +6,13 @@ Invariants
 1. A change is immutable; ``value`` decodes anew at each access, so nobody can alter another's object.
 2. ``op`` is ``put`` or ``delete``; an add is a put without an old value, an update one with it.
 
-Road not taken: decoding at receipt. An agent that looks at one field of one pod in a thousand would pay for all.
+Roads not taken: decoding at receipt. An agent that looks at one field of one pod in a thousand would pay for all. A
+frozen dataclass: made in 0.75 us, a named tuple in 0.23, and an agent takes 50,000 a second.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgpack
 
@@ -33,8 +33,7 @@ def decode_value(encoded: bytes, key: str) -> Any:
         raise BadPayloadError(FrameType.ENTRIES, f"value of {key!r} does not decode ({error})") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One key's way from what the consumer held to what holds now.
 
     ``rv``: upstream resourceVersion of the change. For a deletion that a snapshot or a KeyIndex brought to
@@ -45,8 +44,11 @@ class Change:
     op: Op
     key: str
     rv: int
-    encoded: bytes | None = field(default=None, repr=False)
-    old_encoded: bytes | None = field(default=None, repr=False)
+    encoded: bytes | None = None
+    old_encoded: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Change(topic={self.topic!r}, op={self.op!r}, key={self.key!r}, rv={self.rv!r})"
 
     @property
     def value(self) -> Any:

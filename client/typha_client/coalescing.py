@@ -14,7 +14,7 @@ Road not taken: a queue of events. It grows without bound behind a slow handler,
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from typha_client.changes import Change, merge
@@ -36,7 +36,8 @@ class PendingChanges:
     def __init__(self) -> None:
         self.applied: int | None = None
         self.coalesced = 0
-        self._pending: dict[str, tuple[Change, _Batch]] = {}
+        # A plain dict that is popped from the front is quadratic: each look skips the holes of all before.
+        self._pending: OrderedDict[str, tuple[Change, _Batch]] = OrderedDict()
         self._batches: deque[_Batch] = deque()
         self._taken: _Batch | None = None
 
@@ -69,19 +70,21 @@ class PendingChanges:
 
     def take(self) -> Change | None:
         """The next change; taking the next, or ``finish``, says that the one before is finished."""
-        self.finish()
+        if self._taken is not None:
+            self.finish()
         if not self._pending:
             return None
-        key = next(iter(self._pending))
-        change, self._taken = self._pending.pop(key)
+        _, (change, self._taken) = self._pending.popitem(last=False)
         return change
 
     def finish(self) -> None:
         """The change taken last is finished."""
-        if self._taken is not None:
-            self._taken.outstanding -= 1
+        taken = self._taken
+        if taken is not None:
             self._taken = None
-            self._settle()
+            taken.outstanding -= 1
+            if not taken.outstanding:
+                self._settle()
 
     def _settle(self) -> None:
         while self._batches and not self._batches[0].outstanding:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -43,6 +43,9 @@ class Kind(Enum):
     STATUS = "status"
     BOOKMARK = "bookmark"
 
+    # Enum's own is a function in Python, and a handler is looked up for each change.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
@@ -63,6 +66,7 @@ class HandlerTable:
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[Kind, str | None], list[Handler]] = {}
+        self._found: dict[tuple[Kind, str], list[Handler]] = {}
         self.calls = 0
         self.failures = 0
 
@@ -71,26 +75,52 @@ class HandlerTable:
         if not callable(handler):
             raise TypeError(f"on_{kind.value} needs a function, got {type(handler).__name__}")
         self._handlers.setdefault((kind, topic), []).append(handler)
+        self._found = {}
 
     def of(self, kind: Kind, topic: str) -> list[Handler]:
         """Who is called."""
-        return [*self._handlers.get((kind, topic), ()), *self._handlers.get((kind, None), ())]
+        found = self._found.get((kind, topic))
+        if found is None:
+            found = [*self._handlers.get((kind, topic), ()), *self._handlers.get((kind, None), ())]
+            self._found[kind, topic] = found
+        return found
 
     def wants(self, topic: str) -> bool:
         """Whether anyone listens to this topic at all."""
         return any(name is None or name == topic for _, name in self._handlers)
 
-    async def call(self, kind: Kind, topic: str, what: object, key: str) -> None:
-        """Call all, one after the other; ``key`` is for the log."""
-        for handler in self.of(kind, topic):
+    def call(self, kind: Kind, topic: str, what: object, key: str) -> Awaitable[None] | None:
+        """Call all, one after the other; None where all were sync, else await it. ``key`` is for the log."""
+        return self._call(self.of(kind, topic), kind, topic, what, key)
+
+    def _call(
+        self, handlers: Sequence[Handler], kind: Kind, topic: str, what: object, key: str
+    ) -> Awaitable[None] | None:
+        for number, handler in enumerate(handlers, 1):
             self.calls += 1
             try:
                 result = handler(what)
-                if inspect.isawaitable(result):
-                    await result
             except Exception:  # noqa: BLE001 - the user's code; logged, counted, and the stream goes on
-                self.failures += 1
-                _log.exception("handler failed kind=%s topic=%s key=%s", kind.value, topic, key)
+                self._failed(kind, topic, key)
+                continue
+            if result is not None and inspect.isawaitable(result):
+                return self._finish(result, handlers[number:], kind, topic, what, key)
+        return None
+
+    async def _finish(
+        self, started: Awaitable[None], others: Sequence[Handler], kind: Kind, topic: str, what: object, key: str
+    ) -> None:
+        try:
+            await started
+        except Exception:  # noqa: BLE001 - as above
+            self._failed(kind, topic, key)
+        rest = self._call(others, kind, topic, what, key)
+        if rest is not None:
+            await rest
+
+    def _failed(self, kind: Kind, topic: str, key: str) -> None:
+        self.failures += 1
+        _log.exception("handler failed kind=%s topic=%s key=%s", kind.value, topic, key)
 
 
 _H = TypeVar("_H", bound=Handler)
@@ -159,24 +189,32 @@ class Dispatcher:
             await self._drain()
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        yield_at = loop.time() + YIELD_AFTER_S
+        clock = asyncio.get_running_loop().time
+        yield_at = clock() + YIELD_AFTER_S
         while True:
             self.pending.finish()
             if (status := self._status) is not None:
                 self._status = None
-                await self._table.call(Kind.STATUS, self.topic, status, "")
+                await self._call(Kind.STATUS, status)
             bookmark, applied = self._bookmark, self.pending.applied
             if bookmark is not None and applied is not None and applied >= bookmark.cursor:
                 self._bookmark = None
-                await self._table.call(Kind.BOOKMARK, self.topic, bookmark, "")
+                await self._call(Kind.BOOKMARK, bookmark)
             change = self.pending.take()
             if change is None:
                 return
-            await self._table.call(_kind(change), self.topic, change, change.key)
-            if loop.time() >= yield_at:
+            # Sync handlers are called without a coroutine each: it would cost more than most of them.
+            unfinished = self._table.call(_kind(change), self.topic, change, change.key)
+            if unfinished is not None:
+                await unfinished
+            if clock() >= yield_at:
                 await asyncio.sleep(0)
-                yield_at = loop.time() + YIELD_AFTER_S
+                yield_at = clock() + YIELD_AFTER_S
+
+    async def _call(self, kind: Kind, what: StatusReport | Bookmarked) -> None:
+        unfinished = self._table.call(kind, self.topic, what, "")
+        if unfinished is not None:
+            await unfinished
 
 
 def _kind(change: Change) -> Kind:

@@ -111,19 +111,22 @@ class Replica:
     def commit(self, staged: Mapping[str, Staged], cursor: int) -> list[Change]:
         """Apply staged entries over what is held; the cursor moves to ``cursor``, never back."""
         changes = []
-        for key, entry in staged.items():
-            held = self.entries.get(key)
-            if entry.encoded is not None:
-                if held is not None and entry.rv <= held.rv:
+        entries, seen = self.entries, self.seen
+        for key, (rv, encoded) in staged.items():
+            held = entries.get(key)
+            if encoded is not None:
+                if held is not None and rv <= held.rv:
                     continue
-                self.seen = max(self.seen, entry.rv)
-                if held is None or held.encoded != entry.encoded:
-                    changes.append(self._put(key, entry.rv, entry.encoded, held))
+                if held is None or held.encoded != encoded:
+                    changes.append(self._put(key, rv, encoded, held))
                 else:
-                    self.entries[key] = Held(entry.rv, held.encoded)
-            elif held is not None and held.rv <= entry.rv:
-                self.seen = max(self.seen, entry.rv)
-                changes.append(self._delete(key, entry.rv, held))
+                    entries[key] = Held(rv, held.encoded)
+            elif held is not None and held.rv <= rv:
+                changes.append(self._delete(key, rv, held))
+            else:
+                continue
+            seen = max(seen, rv)
+        self.seen = seen
         self.cursor = cursor if self.cursor is None else max(self.cursor, cursor)
         return _in_rv_order(changes)
 
@@ -170,22 +173,23 @@ class Replica:
         self.entries[key] = Held(rv, encoded)
         for index in self.indexes.values():
             index.put(key, encoded)
-        self._roll(key, encoded)
-        if held is None:
-            return Change(self.name, PUT, key, rv, encoded)
-        self._roll(key, held.encoded)
-        return Change(self.name, PUT, key, rv, encoded, held.encoded)
+        before = None if held is None else held.encoded
+        if self.rolling_digest is not None:
+            self._roll(key, before, encoded)
+        return Change(self.name, PUT, key, rv, encoded, before)
 
     def _delete(self, key: str, rv: int, held: Held) -> Change:
         self.entries.pop(key, None)
         for index in self.indexes.values():
             index.delete(key)
-        self._roll(key, held.encoded)
+        self._roll(key, held.encoded, None)
         return Change(self.name, DELETE, key, rv, None, held.encoded)
 
-    def _roll(self, key: str, encoded: bytes) -> None:
+    def _roll(self, key: str, before: bytes | None, after: bytes | None) -> None:
         if self.rolling_digest is not None:
-            self.rolling_digest ^= entry_digest(key, encoded)
+            for encoded in (before, after):
+                if encoded is not None:
+                    self.rolling_digest ^= entry_digest(key, encoded)
 
 
 def _in_rv_order(changes: list[Change]) -> list[Change]:

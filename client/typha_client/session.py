@@ -3,7 +3,7 @@
 Its place: connection (socket) -> *session* -> topic streams -> replicas. States, and what the server may say in them::
 
     HELLO_SENT   Welcome, Refused, Close
-    ACTIVE       Entries, KeyDigest, KeyIndex, Bookmark, Status, Reset, Gap, Ping, Pong, GoAway, Close
+    ACTIVE       Entries, KeyDigest, KeyIndex, Bookmark, Status, Reset, Gap, Dictionary, Ping, Pong, GoAway, Close
     CLOSED       nothing is read any more
 
 Invariants
@@ -28,9 +28,10 @@ from typha.version import __version__
 from typha.wire import compression as zstd
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
+from typha.wire.dictionaries import Dictionaries
 from typha.wire.errors import LocalProtocolError, RefusedError, RemoteProtocolError, UnexpectedFrameError, WireError
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
-from typha.wire.states import PROTOCOL_MAX, PROTOCOL_MIN, ZSTD, CloseCode, Mode
+from typha.wire.states import PROTOCOL_MAX, PROTOCOL_MIN, ZSTD, ZSTD_DICT, CloseCode, Mode
 from typha_client import events as e
 from typha_client.changes import Change
 from typha_client.replica import Replica, Replicas
@@ -45,7 +46,7 @@ MIN_PING_INTERVAL_S: Final = 0.1
 
 def offered_compression() -> tuple[str, ...]:
     """What this installation can decompress."""
-    return (ZSTD,) if zstd.is_available() else ()
+    return (ZSTD, ZSTD_DICT) if zstd.is_available() else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Session:
         self.frames_sent: dict[str, int] = {}
         self._by_id: dict[int, TopicStream] = {}
         self._applied = applied
-        self._decoder = FrameDecoder(limit_bytes, accept_compressed=ZSTD in offered)
+        dictionaries = Dictionaries()
+        self._decoder = FrameDecoder(limit_bytes, accept_compressed=ZSTD in offered, dictionaries=dictionaries.held)
         self._out: list[bytes] = []
         self._events: list[e.Event] = []
         self._held: bytearray | None = None
@@ -122,6 +124,8 @@ class Session:
             m.GoAway: lambda go_away: self._events.append(e.MoveRequested(go_away)),
             m.Close: self._on_close,
         }
+        if ZSTD_DICT in offered:
+            self._handlers[m.Dictionary] = dictionaries.receive
         self._now = now
         self._handshake_by = now + handshake_timeout_s
         self._ping_interval_s = 0.0
@@ -386,7 +390,8 @@ def _upper(name: str) -> str:
 _ALLOWED: Final[dict[SessionState, frozenset[type]]] = {
     SessionState.HELLO_SENT: frozenset({m.Welcome, m.Refused, m.Close}),
     SessionState.ACTIVE: frozenset(
-        {m.Entries, m.KeyDigest, m.KeyIndex, m.Bookmark, m.Status, m.Reset, m.Gap, m.Ping, m.Pong, m.GoAway, m.Close}
+        {m.Entries, m.KeyDigest, m.KeyIndex, m.Bookmark, m.Status, m.Reset, m.Gap, m.Dictionary}
+        | {m.Ping, m.Pong, m.GoAway, m.Close}
     ),
     SessionState.CLOSED: frozenset(),
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 
 import bench
-from bench.questions import BENCHES
+from bench.questions import BENCHES, TOOLS
 from typha.feeds.calico import calico_feeds
 
 
 def test_every_question_is_in_the_overview() -> None:
     listed = [line.split(maxsplit=1) for line in (bench.__doc__ or "").splitlines() if line.startswith("    ")]
-    assert dict(listed) == {name: each.QUESTION for name, each in BENCHES.items()}
+    benches, tools = ({name: each.QUESTION for name, each in known.items()} for known in (BENCHES, TOOLS))
+    assert dict(listed) == benches | tools
 
 
 def test_every_kind_of_the_built_in_feeds_has_its_cost() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from typha.cache.digest_table import DigestTable
-from typha.wire.digests import bucket_of, digests_of, key_hash
+from typha.wire.digests import KEYS_PER_BUCKET, bucket_of, digests_of, key_hash
 
 SALT = b"saltsalt"
 KEYS = [f"ns/pod-{number}" for number in range(100)]
@@ -29,8 +29,8 @@ def test_add_and_remove_undo_each_other() -> None:
 
 
 def test_is_outgrown_at_four_times_its_size() -> None:
-    table = DigestTable([f"key-{number}" for number in range(4096 * 32 - 1)], SALT)
+    table = DigestTable([f"key-{number}" for number in range(KEYS_PER_BUCKET * 4096 - 1)], SALT)
     assert table.bits == 12
-    assert not table.is_outgrown(2 * 4096 * 32 - 1)
-    assert table.is_outgrown(4 * 4096 * 32)
+    assert not table.is_outgrown(2 * KEYS_PER_BUCKET * 4096 - 1)
+    assert table.is_outgrown(4 * KEYS_PER_BUCKET * 4096)
     assert table.is_outgrown(100)

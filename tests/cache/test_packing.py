@@ -6,9 +6,8 @@ import msgpack
 import pytest
 
 from tests.cache.entries import listed
-from typha.cache.packing import FIRST_TRAINED_AT, Codec, Packer, size_of
+from typha.cache.packing import FAST_ENOUGH_S, FIRST_TRAINED_AT, Codec, Packer, size_of
 from typha.cache.topic import Topic
-from typha.wire.compression import zstd
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,7 +23,7 @@ def pod(number: int) -> bytes:
 
 
 def trained(count: int = 1000) -> Codec:
-    packer = Packer()
+    packer = Packer(lambda: 0.0)
     packer.train(map(pod, range(count)), count)
     assert packer.codec is not None
     return packer.codec
@@ -90,7 +89,13 @@ def test_an_unchanged_value_is_known_whatever_packed_it() -> None:
 
 
 def test_without_zstd_nothing_packs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("typha.cache.packing.zstd", None)
+    monkeypatch.setattr("typha.wire.compression._zstd", None)
     with pytest.raises(RuntimeError, match="zstd"):
         Packer()
-    assert zstd is not None
+
+
+def test_what_takes_too_long_stays_plain() -> None:
+    for seconds, is_packed in ((64 * FAST_ENOUGH_S, True), (64 * FAST_ENOUGH_S * 1.01, False)):
+        packer = Packer(iter((0.0, seconds)).__next__)
+        packer.train(map(pod, range(1000)), 1000)
+        assert (packer.codec is not None) is is_packed

@@ -31,9 +31,9 @@ class Lines:
 
 def frames(walk: Walk, lines: Lines) -> list[str]:
     found, number = [], 0
-    while (frame := walk.frame(number, lines)) is not None:
-        found.append(frame.decode())
-        number += 1
+    while (found_slice := walk.read(number, lines)) is not None:
+        found.append(found_slice.frames.decode())
+        number = found_slice.end
     return found
 
 
@@ -44,7 +44,9 @@ def lines() -> Lines:
 
 @pytest.fixture
 def small_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of two changes, each of them a slice."""
     monkeypatch.setattr("typha.cache.walk.FRAME_BYTES", 34)
+    monkeypatch.setattr("typha.cache.walk.SLICE_BYTES", 1)
 
 
 def test_walk_of_nothing_has_no_frame(lines: Lines) -> None:
@@ -78,13 +80,13 @@ def test_border_never_falls_inside_an_rv(lines: Lines, small_frames: None) -> No
 def test_references_are_taken_when_the_walk_is_made(lines: Lines, small_frames: None) -> None:
     log = log_of(*(entry(f"k{number}", number) for number in range(1, 5)))
     walk = Walk(0, log, None, 4, staged=True)
-    walk.frame(0, lines)
+    walk.read(0, lines)
     log.put(entry("k4", 5))
     log.delete("k3", 6)
     assert frames(walk, lines) == ["None|k1@1,k2@2|", "None|k3@3,k4@4|"]
 
 
-def test_frame_is_built_for_the_first_reader_only(lines: Lines, small_frames: None) -> None:
+def test_slice_is_built_for_the_first_reader_only(lines: Lines, small_frames: None) -> None:
     walk = Walk(0, log_of(*(entry(f"k{number}", number) for number in range(1, 9))), None, 9, staged=True)
     assert lines.encoded == 0
     first = frames(walk, lines)
@@ -95,13 +97,43 @@ def test_frame_is_built_for_the_first_reader_only(lines: Lines, small_frames: No
     assert other.encoded == 4
 
 
-def test_kept_frames_are_bounded(lines: Lines, small_frames: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_slices_are_bounded(lines: Lines, small_frames: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("typha.cache.walk.KEPT_BYTES", 40)
     walk = Walk(0, log_of(*(entry(f"k{number}", number) for number in range(1, 9))), None, 9, staged=True)
     first = frames(walk, lines)
     assert walk._kept_bytes <= 40
-    assert walk.frame(0, lines) == first[0].encode()  # built once more for who fell behind
+    assert walk.read(0, lines) == (first[0].encode(), 1)  # built once more for who fell behind
     assert lines.encoded == 5
+
+
+def test_slice_has_as_many_frames_as_make_a_send(
+    lines: Lines, small_frames: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = Walk(0, log_of(*(entry(f"k{number}", number) for number in range(1, 9))), None, 9, staged=True)
+    single = frames(walk, Lines())
+    monkeypatch.setattr("typha.cache.walk.SLICE_BYTES", len(single[0]) * 2)
+    first = walk.read(0, lines)
+    assert first == ("".join(single[:2]).encode(), 2)
+    assert walk.read(2, lines) == ("".join(single[2:]).encode(), 4)
+    assert walk.read(4, lines) is None
+    again = walk.read(0, lines)
+    assert first is not None
+    assert again is not None
+    assert again.frames is first.frames  # one object for all sockets
+
+
+def test_slice_is_built_frame_by_frame_where_it_is_late(
+    lines: Lines, small_frames: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = Walk(0, log_of(*(entry(f"k{number}", number) for number in range(1, 9))), None, 9, staged=True)
+    single = frames(walk, Lines())
+    monkeypatch.setattr("typha.cache.walk.SLICE_BYTES", 1000)
+    for built in range(1, 5):
+        assert walk.read(0, lines, lambda: True) == (b"", 0)
+        assert lines.encoded == built
+    assert walk.read(0, lines, lambda: True) == ("".join(single).encode(), 4)
+    assert walk.read(4, lines, lambda: True) is None
+    assert lines.encoded == 4
 
 
 def topic_of(count: int) -> Topic:

@@ -98,6 +98,30 @@ async def test_handler_that_raises_is_logged_counted_and_passed_by(caplog: pytes
     assert "handler failed kind=add topic=pods key=a" in caplog.text
 
 
+async def test_all_are_called_in_turn_whichever_of_them_wait_or_raise() -> None:
+    table, seen = HandlerTable(), list[str]()
+
+    async def waits(change: Change) -> None:
+        await asyncio.sleep(0)
+        seen.append("waits")
+
+    async def waits_and_raises(change: Change) -> None:
+        await waits(change)
+        raise ValueError("no such chain")
+
+    async with running(table) as dispatcher:
+        for handler in (lambda change: seen.append("first"), waits_and_raises, waits):
+            table.register(Kind.ADD, "pods", handler)
+        dispatcher.committed(Committed("pods", [put("a", 1)], 1, None))
+        await until(lambda: dispatcher.pending.applied == 1)
+        table.register(Kind.ADD, None, lambda change: seen.append("registered later"))
+        dispatcher.committed(Committed("pods", [put("b", 2)], 2, None))
+        await until(lambda: dispatcher.pending.applied == 2)
+    each = ["first", "waits", "waits"]
+    assert seen == [*each, *each, "registered later"]
+    assert (table.failures, table.calls) == (2, 7)
+
+
 async def test_bookmark_comes_after_what_it_covers_and_status_is_the_newest() -> None:
     table, seen, gate = HandlerTable(), list[Any](), asyncio.Event()
     table.register(Kind.ADD, "pods", slow(seen, gate))

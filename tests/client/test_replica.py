@@ -133,3 +133,10 @@ def test_merge_of_two_changes() -> None:
     assert add.is_add
     assert update.is_update
     assert not delete.is_update
+
+
+def test_a_change_says_what_it_is_without_its_values() -> None:
+    change = Change("pods", "put", "a", 2, b"secret", b"hidden")
+    assert repr(change) == "Change(topic='pods', op='put', key='a', rv=2)"
+    with pytest.raises(AttributeError):
+        change.rv = 3  # type: ignore[misc]

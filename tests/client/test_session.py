@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from tests.client.scripted import ScriptedServer, bookmark, entries, put
+from tests.kit.dictionaries import dictionary
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
+from typha.wire.compression import Compressor
 from typha.wire.errors import FrameTooLargeError, LocalProtocolError, RefusedError, RemoteProtocolError
 from typha.wire.frames import compress_frame, encode_frame
 from typha.wire.states import Mode, TopicState
@@ -142,7 +144,7 @@ def test_types_from_64_and_gaps_are_skipped() -> None:
 
 
 def test_compressed_frames_only_where_offered() -> None:
-    frame = compress_frame(encode_message(entries([put(f"k{n}", n) for n in range(200)], through=200)))
+    frame = compress_frame(encode_message(entries([put(f"k{n}", n) for n in range(200)], through=200)), Compressor())
     assert frame[4] & 0x80
     for offered, held in (((), 0), (("zstd",), 200)):
         replicas = Replicas()
@@ -152,6 +154,41 @@ def test_compressed_frames_only_where_offered() -> None:
         session.receive_data(encode_message(bookmark(200)), 0.0)
         assert len(replicas.topics["pods"]) == held
         assert session.is_closed == (not offered)
+
+
+def test_dictionaries_only_where_offered() -> None:
+    """And the frame that names one, in the same read."""
+    frame = compress_frame(
+        encode_message(entries([put(f"k{n}", n) for n in range(200)], through=200)), Compressor(dictionary(3))
+    )
+    handed_over = encode_message(m.Dictionary(3, dictionary(3).content))
+    for offered, before, code in (
+        (("zstd",), handed_over, "unexpected_frame"),
+        (("zstd", "zstd-dict"), b"", "bad_payload"),
+        (("zstd", "zstd-dict"), handed_over, None),
+    ):
+        replicas = Replicas()
+        session = Session(replicas, Subscription("n1", topics=("pods",), compression=offered), 0.0)
+        welcome = m.Welcome("t", "s", "c", (m.WelcomeTopic("pods", 0, Mode.SNAPSHOT, "f"),))
+        session.receive_data(encode_message(welcome) + before + frame, 0.0)
+        session.receive_data(encode_message(bookmark(200)), 0.0)
+        assert len(replicas.topics["pods"]) == (0 if code else 200)
+        assert getattr(session.error, "code", None) == code
+
+
+def test_dictionaries_end_with_their_connection() -> None:
+    """A new session, over the same replicas, holds none."""
+    replicas = Replicas()
+    frame = encode_message(entries([put(f"k{n}", n) for n in range(200)], through=200))
+    frame = compress_frame(frame, Compressor(dictionary(3)))
+    for is_first in (True, False):
+        session = Session(replicas, Subscription("n1", topics=("pods",)), 0.0)
+        welcome = m.Welcome("t", "s", "c", (m.WelcomeTopic("pods", 0, Mode.SNAPSHOT, "f"),))
+        session.receive_data(encode_message(welcome), 0.0)
+        if is_first:
+            session.receive_data(encode_message(m.Dictionary(3, dictionary(3).content)), 0.0)
+        session.receive_data(frame, 0.0)
+        assert session.is_closed == (not is_first)
 
 
 def test_pong_says_what_is_applied() -> None:

@@ -31,6 +31,7 @@ def session_of(server: Server, settings: DownstreamSettings | None = None) -> Na
         server.catalog,
         {"all": ("pods", "hosts")},
         settings or server.settings,
+        dictionaries=server.dictionaries,
         now=server.clock.now,
         admit=lambda: Load(3, 10),
     )

@@ -83,15 +83,17 @@ def test_a_message_of_many_snappy_chunks() -> None:
     assert updates(SNAPPY, SNAPPY.encode_changes(3, 0, 1, [large], []))[0].value == bytes(range(1, 256)) * 2000
 
 
-def test_frames_are_built_once_for_all_who_share_an_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_are_built_once_for_all_who_share_an_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("typha.cache.walk.FRAME_BYTES", 200)
     topic = Topic("felix (calico)", 3, form="calico")
     topic.load([entry(number) for number in range(1, 20)])
     topic.finish_list(20, 0.0, {})
     walks = Walks()
-    walk = walks.snapshot(topic, topic.log)
-    assert walk.frame(2, SNAPPY) is walks.snapshot(topic, topic.log).frame(2, SNAPPY)
-    assert walk.frame(2, SNAPPY) != walk.frame(2, PLAIN)
+    first, again, plain = (walks.snapshot(topic, topic.log).read(0, encoding) for encoding in (SNAPPY, SNAPPY, PLAIN))
+    assert first is not None
+    assert plain is not None
+    assert first is again
+    assert first.frames != plain.frames
 
 
 @BOTH

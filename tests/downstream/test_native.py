@@ -5,8 +5,9 @@ import pytest
 from tests.cache.entries import entry, log_of
 from tests.downstream.talk import decoded, synced_server
 from tests.kit.server import Server
-from typha.downstream.encodings import COMPRESSED, PLAIN
+from typha.downstream.encodings import PLAIN, ZstdEncoding
 from typha.downstream.native import bookmark_frame, digest_frame, index_frames, reset_frame, status_frame
+from typha.downstream.statistics import PackedFrames
 from typha.wire import messages as m
 from typha.wire.digests import bucket_of, digests_of, key_hash
 from typha.wire.frames import COMPRESSED as COMPRESSED_BIT
@@ -89,11 +90,13 @@ def test_no_bucket_no_frame(server: Server) -> None:
 def test_compressed_only_where_it_is_smaller() -> None:
     small = [entry("a", 1)]
     large = [entry(f"key-{number}", number + 1) for number in range(200)]
-    assert COMPRESSED.encode_changes(0, 3, 5, small, []) == PLAIN.encode_changes(0, 3, 5, small, [])
+    compressed = ZstdEncoding(counted := PackedFrames())
+    assert compressed.encode_changes(0, 3, 5, small, []) == PLAIN.encode_changes(0, 3, 5, small, [])
     packed, plain = (
-        COMPRESSED.encode_changes(0, 3, 5, large, [("x", 3)]),
+        compressed.encode_changes(0, 3, 5, large, [("x", 3)]),
         PLAIN.encode_changes(0, 3, 5, large, [("x", 3)]),
     )
     assert packed[4] & COMPRESSED_BIT
     assert len(packed) < len(plain)
     assert decoded(packed) == decoded(plain)
+    assert counted == PackedFrames(1, len(plain), len(packed))

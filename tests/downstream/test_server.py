@@ -31,6 +31,31 @@ async def test_client_holds_what_the_server_holds(start: Start) -> None:
         assert {(topic.topic, topic.position) for topic in subscriber.topics} == {("pods", rv), ("hosts", rv)}
 
 
+async def test_a_dictionary_is_trained_on_a_thread_and_used(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typha.downstream.dictionaries.repays", lambda frames, saved, cost: saved > 0)
+    running = await start()
+    for number in range(40):
+        running.put(f"some-longer-name-of-a-pod-{number}", number % 2)
+    async with (
+        connect(f"127.0.0.1:{running.port}", topics="hosts", node="n1") as taker,
+        connect(f"127.0.0.1:{running.port}", topics="hosts", node="n2", compression=False) as plain,
+    ):
+        for client in (taker, plain):
+            await client.wait_synced(timeout=10)
+        for step in range(5):
+            rv = running.put(f"some-longer-name-of-a-pod-{step}", 2 + step)
+            for client in (taker, plain):
+                await client.wait_for("hosts", rv, timeout=10)
+            await running.server._train(1000.0)
+        counted = running.server.statistics().compression
+        assert (counted.trainings, counted.handed_over) == (1, 1)
+        assert counted.dictionary.frames >= 2
+        assert counted.dictionary.bytes_after < counted.dictionary.bytes_before
+        keys = [f"some-longer-name-of-a-pod-{number}.x" for number in range(40)]
+        assert [taker.get("hosts", key) for key in keys] == [plain.get("hosts", key) for key in keys]
+        assert taker.get("hosts", "some-longer-name-of-a-pod-4.x") == [6, "n0", "x"]
+
+
 async def test_handshake_deadline(start: Start) -> None:
     running = await start(handshake_timeout_s=10.0)
     peer = await running.peer()

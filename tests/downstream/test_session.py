@@ -72,7 +72,9 @@ def test_admission_refuses_before_anything_is_planned(server: Server) -> None:
     def full() -> Load:
         raise RefusedError(RefusalCode.DRAINING, "this server stops", 1.5)
 
-    session = NativeSession("s1", server.catalog, {}, server.settings, now=0.0, admit=full)
+    session = NativeSession(
+        "s1", server.catalog, {}, server.settings, dictionaries=server.dictionaries, now=0.0, admit=full
+    )
     session.receive_data(encode_message(HELLO), 0.0)
     assert decoded(session.take_frames()) == [m.Refused(RefusalCode.DRAINING, "this server stops", 1.5)]
 

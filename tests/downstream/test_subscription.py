@@ -37,10 +37,10 @@ def test_walk_to_its_end_settles_at_through(server: Server) -> None:
     walk = Walk(0, server.pods.log, None, 7, staged=True)
     subscription.begin_walk(walk)
     assert (subscription.is_joining, subscription.is_walking, walk.readers) == (True, True, 1)
-    assert subscription.next_frame(PLAIN) is not None
-    assert subscription.next_frame(PLAIN) is None
+    assert subscription.next_slice(PLAIN) is not None
+    assert subscription.next_slice(PLAIN) is None
     assert (subscription.position, subscription.phase, walk.readers) == (7, Phase.SETTLING, 0)
-    assert subscription.next_frame(PLAIN) is None
+    assert subscription.next_slice(PLAIN) is None
 
 
 def test_reset_forgets_where_it_was(server: Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typha.downstream.statistics import (
     KVS_BOUNDS,
+    CompressionCounters,
     FanOutCounters,
     FeedCounters,
     FeedViewStatistics,
@@ -33,6 +34,7 @@ def stage(*latencies_s: float) -> ServerStatistics:
         subscribers_by_topic={},
         server=ServerCounters(accepted=9),
         fan_out=FanOutCounters(event_to_socket=counted(*latencies_s)),
+        compression=CompressionCounters(),
         snapshots_built=1,
     )
 

@@ -10,8 +10,9 @@ from typha.downstream.session import NativeSession
 from typha.downstream.streams import Subscriber
 from typha.wire import messages as m
 from typha.wire.codec import decode_message
+from typha.wire.dictionaries import Dictionaries
 from typha.wire.errors import RefusedError
-from typha.wire.frames import Frame
+from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder
 from typha.wire.states import RefusalCode
 from typha_client import events as e
 from typha_client.replica import Replica, Replicas
@@ -39,11 +40,19 @@ class Client:
     """See the module. What is named after one topic (``held``, ``cursor`` ...) is that of the first of ``topics``."""
 
     def __init__(
-        self, name: str, truth: Truth, clock: Clock, *, topics: tuple[str, ...] = ("pods",), where: Where | None = None
+        self,
+        name: str,
+        truth: Truth,
+        clock: Clock,
+        *,
+        topics: tuple[str, ...] = ("pods",),
+        where: Where | None = None,
+        compression: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.clock = clock
         self.topics = topics
+        self.compression = compression
         self.where: Where = {}
         self.replicas = Replicas(verify=True)
         self.copies = {topic: CheckedCopy(name, truth, topic) for topic in topics}
@@ -58,6 +67,7 @@ class Client:
         self.events: list[e.Event] = []
         self.frames: list[m.Message] = []
         self._partial = b""
+        self._dictionaries = Dictionaries()
         self.ask_for(where or {})
 
     @property
@@ -91,14 +101,14 @@ class Client:
         self.disconnect()
         self.server, self.start = server, server.starts
         self.outlet = Outlet(is_slow=self.outlet.is_slow)
-        self.session = Session(
-            self.replicas, Subscription(node=self.name, topics=self.topics, compression=()), self.clock.now
-        )
+        subscription = Subscription(node=self.name, topics=self.topics, compression=self.compression)
+        self.session = Session(self.replicas, subscription, self.clock.now)
         self.peer = NativeSession(
             f"{server.name}-{self.name}",
             server.catalog,
             {},
             server.settings,
+            dictionaries=server.dictionaries,
             now=self.clock.now,
             admit=lambda: Load(1, 1),
         )
@@ -107,6 +117,7 @@ class Client:
         for copy in self.copies.values():
             copy.bookmarked = None
         self._partial = b""
+        self._dictionaries = Dictionaries()
         self.upload()
 
     def ask_for(self, where: Where) -> None:
@@ -197,13 +208,23 @@ class Client:
         """Frame by frame, so that each commit is checked against what the replica was at it."""
         pending, read = self._partial + data, len(self._partial)
         while len(pending) >= 4 and len(pending) >= (end := 4 + int.from_bytes(pending[:4], "big")):
-            message = decode_message(Frame(pending[4], pending[5:end]))
-            assert message is not None
+            message = self._decoded(pending[:end])
             self.frames.append(message)
             self.check(session.receive_data(pending[read:end], self.clock.now))
             pending, read = pending[end:], 0
         self.check(session.receive_data(pending[read:], self.clock.now))
         self._partial = pending
+
+    def _decoded(self, frame: bytes) -> m.Message:
+        decoder = FrameDecoder(CLIENT_INBOUND_LIMIT_BYTES, accept_compressed=True, dictionaries=self._dictionaries.held)
+        decoder.receive_data(frame)
+        whole = decoder.next_frame()
+        assert whole is not None
+        message = decode_message(whole)
+        assert message is not None
+        if isinstance(message, m.Dictionary):
+            self._dictionaries.receive(message)
+        return message
 
     def changes_sent(self) -> list[m.Put | m.Delete]:
         """Every put and delete in the frames received since the last ``take_frames``."""

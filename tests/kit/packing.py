@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 
 from typha.cache import packing
 from typha.cache.topic import Topic
-from typha.wire.compression import zstd
+from typha.wire.compression import Dictionary, train
 
 
 class _Eager(packing.Packer):
@@ -25,8 +26,14 @@ class _Eager(packing.Packer):
         return True
 
     def train(self, values: object, count: int) -> None:
-        assert zstd is not None
-        self.codec = packing.Codec(zstd, zstd.ZstdDict(b"some words %d" % count, is_raw=True))
+        self.codec = packing.Codec(_dictionary(count % 7))
+
+
+@cache
+def _dictionary(number: int) -> Dictionary:
+    dictionary = train([b"some words %d of %d" % (word, number) for word in range(1000)], 1024, number + 1)
+    assert dictionary is not None
+    return dictionary
 
 
 @contextmanager

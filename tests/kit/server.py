@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import msgpack
 
+from tests.kit.dictionaries import dictionary
 from tests.kit.truth import ATTRIBUTES, CONVERTERS, Item, Life, State, Truth
 from typha.cache.catalog import Catalog
 from typha.cache.topic import Topic
+from typha.downstream.dictionaries import Dictionaries
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
+from typha.downstream.training import Trained
 from typha.wire.states import TopicState
 
 WHOLE_ROUNDS = DownstreamSettings(round_budget_s=1e9, max_age_s=0)
@@ -85,6 +89,8 @@ class Server:
         self.fan_out = FanOut(
             self.catalog, self.settings, clock=self.clock, wake=lambda: None, views=self.views, verify=True
         )
+        self.dictionaries = Dictionaries()
+        self._numbers = itertools.count(1)
         self._running: Iterator[None] | None = None
 
     @property
@@ -171,6 +177,12 @@ class Server:
         self.watched = 0
 
     # --- downstream
+
+    def train(self, topic: str) -> None:
+        """A new dictionary for this topic, better than the last."""
+        number = next(self._numbers)
+        home = self.dictionaries.of(self.catalog.topics[topic])
+        home.trained(Trained(dictionary(number), 1000.0, None, 1000.0 - number))
 
     def round(self) -> None:
         """One whole round, or the rest of the one that is under way."""

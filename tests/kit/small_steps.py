@@ -14,12 +14,18 @@ STEPPED_ROUNDS = DownstreamSettings(round_budget_s=-1.0, max_age_s=0)
 
 
 @contextmanager
-def small_steps(*, frame_bytes: int = 40) -> Iterator[None]:
-    """Frames of about ``frame_bytes``, the clock looked at after every subscriber, views read one by one."""
+def small_steps(*, frame_bytes: int = 40, dictionaries: int = 4) -> Iterator[None]:
+    """Frames of about ``frame_bytes``, the clock looked at after every subscriber, views read one by one; every better
+    dictionary pays, subscribers take so many and move to it one by one.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typha.cache.walk.FRAME_BYTES", frame_bytes)
-        patch.setattr("typha.downstream.streams.FRAME_BYTES", frame_bytes)
+        patch.setattr("typha.cache.walk.SLICE_BYTES", frame_bytes)
+        patch.setattr("typha.downstream.streams.SLICE_BYTES", frame_bytes)
         patch.setattr("typha.downstream.fan_out._CLOCK_EVERY", 1)
+        patch.setattr("typha.downstream.streams.MOVES_PER_ROUND", 1)
+        patch.setattr("typha.downstream.dictionaries.repays", lambda frames, saved, cost: saved > 0)
+        patch.setattr("typha.downstream.session.MAX_DICTIONARIES", dictionaries)
         patch.setattr("typha.downstream.feed_view._SLICE", 1)
         patch.setattr("typha.downstream.feed_view._COMPARED_SLICE", 1)
         yield

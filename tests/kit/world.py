@@ -22,19 +22,22 @@ class World:
         self.a, self.b = self.servers[:2]
         self.clients: list[Client] = []
 
-    def client(self, *topics: str, where: Where | None = None) -> Client:
+    def client(self, *topics: str, where: Where | None = None, compression: tuple[str, ...] = ()) -> Client:
         """Of ``pods`` where no topic is named."""
-        client = Client(f"c{len(self.clients)}", self.truth, self.clock, topics=topics or ("pods",), where=where)
+        name = f"c{len(self.clients)}"
+        client = Client(name, self.truth, self.clock, topics=topics or ("pods",), where=where, compression=compression)
         self.clients.append(client)
         return client
 
-    def joined(self, server: Server, *topics: str, where: Where | None = None) -> Client:
+    def joined(
+        self, server: Server, *topics: str, where: Where | None = None, compression: tuple[str, ...] = ()
+    ) -> Client:
         """A client that is in sync at a server that is."""
         self.sync(server)
-        client = self.client(*topics, where=where)
+        client = self.client(*topics, where=where, compression=compression)
         client.connect(server)
         self.deliver()
-        assert client.bookmarked == server.pods.head
+        assert client.bookmarked == client.replica.cursor == server.catalog.topics[client.topics[0]].head
         client.take_frames()
         client.events.clear()
         return client

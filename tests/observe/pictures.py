@@ -7,6 +7,7 @@ from typha.observe.status import (
     BuildStatus,
     Gap,
     Latency,
+    PackedFrames,
     Quarantined,
     ReflectorStatus,
     ServerStatus,
@@ -56,6 +57,9 @@ def picture(*topics: TopicStatus, draining: bool = False) -> Status:
             refused_total={"overloaded": 1},
             protocol_errors_total={"frame_too_large": 1},
             bytes_sent_total=4096,
+            packed={"dictionary": PackedFrames(frames_total=7, bytes_before_total=3500, bytes_after_total=560)},
+            dictionaries_trained_total=1,
+            dictionaries_sent_total=2,
             event_to_socket=LATENCY,
         ),
         upstream=UpstreamStatus(

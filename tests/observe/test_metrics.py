@@ -47,6 +47,11 @@ def test_openmetrics_holds_the_picture(board: Board) -> None:
     assert value(found, "typha_refusals_total", code="overloaded") == 1
     assert value(found, "typha_upstream_errors_total", resource="v1/pods", kind="connection_lost") == 1
     assert value(found, "typha_sent_bytes_total") == 4096
+    assert value(found, "typha_compressed_frames_total", method="dictionary") == 7
+    assert value(found, "typha_compression_input_bytes_total", method="dictionary") == 3500
+    assert value(found, "typha_compression_output_bytes_total", method="dictionary") == 560
+    assert value(found, "typha_dictionaries_trained_total") == 1
+    assert value(found, "typha_dictionaries_sent_total") == 2
     assert value(found, "typha_ready") == 1
 
 
@@ -78,7 +83,7 @@ def test_every_family_has_help_and_a_proper_name(board: Board) -> None:
 
 def test_no_label_names_a_client(board: Board) -> None:
     labels = {label for family in ours(board) for sample in family.samples for label in sample.labels}
-    assert labels == {"topic", "state", "mode", "code", "resource", "kind", "version", "python", "loop", "le"}
+    assert labels == {"topic", "state", "mode", "code", "resource", "kind", "method", "version", "python", "loop", "le"}
     body, _ = render(make_registry(board), OPENMETRICS)
     assert b"node-1" not in body
     assert b"127.0.0.1" not in body

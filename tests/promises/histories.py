@@ -13,8 +13,9 @@ from tests.kit.checked_copy import Promise
 from tests.kit.invariants import check_server
 from tests.kit.server import Server
 from tests.kit.small_steps import STEPPED_ROUNDS, small_steps
-from tests.kit.truth import BAD, Body, Where
+from tests.kit.truth import BAD, CONVERTERS, Body, Where
 from tests.kit.world import World
+from typha.wire.states import ZSTD, ZSTD_DICT
 
 NAMES = st.sampled_from(["p1", "p2", "p3", "p4"])
 NODES = st.sampled_from(["n0", "n1"])
@@ -22,10 +23,12 @@ WHERES: list[Where] = [{}, {"node": "n0"}, {"labels": "v=1"}, {"node": "n1", "la
 SERVERS = st.integers(0, 2)
 CLIENTS = st.integers(0, 6)
 RARELY = st.integers(0, 3)
+TAKES_DICTIONARIES = (ZSTD, ZSTD_DICT)
 
 
 class Histories(RuleBasedStateMachine):
-    """Three replicas; clients of each topic, filtered and not, that lag, drop, move and change their filter.
+    """Three replicas; clients of each topic, filtered or not, with dictionaries or not, that lag, drop, move and change
+    their filter.
 
     ``promises``: what a history can break; a subclass looks at one of them alone.
     """
@@ -42,22 +45,25 @@ class Histories(RuleBasedStateMachine):
         frame_bytes=st.sampled_from([20, 60, 262_144]),
         budget_s=st.sampled_from([-1.0, 1e9]),
         joiners=st.sampled_from([1, 64]),
+        dictionaries=st.sampled_from([1, 4]),
         is_running=st.sampled_from([True, True, True, False]),
     )
-    def begin(self, tombstones: int, frame_bytes: int, budget_s: float, joiners: int, *, is_running: bool) -> None:
-        self._patches.enter_context(small_steps(frame_bytes=frame_bytes))
+    def begin(
+        self, tombstones: int, frame_bytes: int, budget_s: float, joiners: int, dictionaries: int, *, is_running: bool
+    ) -> None:
+        self._patches.enter_context(small_steps(frame_bytes=frame_bytes, dictionaries=dictionaries))
         settings = replace(STEPPED_ROUNDS, round_budget_s=budget_s, max_joiners=joiners)
         self.world = World(tombstones=tombstones, servers="abc", settings=settings)
-        for topics, where in (
-            (("pods",), {}),
-            (("pods",), WHERES[1]),
-            (("hosts", "pods"), {}),
-            (("pods",), WHERES[2]),
-            (("pods", "hosts"), WHERES[3]),
-            (("pools",), {}),
-            (("pools", "pods"), WHERES[1]),
+        for topics, where, compression in (
+            (("pods",), {}, ()),
+            (("pods",), WHERES[1], TAKES_DICTIONARIES),
+            (("hosts", "pods"), {}, TAKES_DICTIONARIES),
+            (("pods",), WHERES[2], (ZSTD,)),
+            (("pods", "hosts"), WHERES[3], ()),
+            (("pools",), {}, TAKES_DICTIONARIES),
+            (("pools", "pods"), WHERES[1], TAKES_DICTIONARIES),
         ):
-            for copy in self.world.client(*topics, where=where).copies.values():
+            for copy in self.world.client(*topics, where=where, compression=compression).copies.values():
                 copy.promises = self.promises
         if is_running:
             for number in range(1, 4):
@@ -127,6 +133,10 @@ class Histories(RuleBasedStateMachine):
         if not replica.is_of_this_life:
             replica.notice_restore()
         replica.relist(max(replica.pods.head, self.world.truth.rv - lag))
+
+    @rule(server=SERVERS, topic=st.sampled_from(sorted(CONVERTERS)))
+    def train(self, server: int, topic: str) -> None:
+        self.world.servers[server].train(topic)
 
     @rule(server=SERVERS)
     def round(self, server: int) -> None:

@@ -13,6 +13,7 @@ from tests.robustness.inputs import Inputs
 from typha.cache.catalog import Catalog
 from typha.cache.topic import Topic
 from typha.downstream.dialect import Load, SessionState
+from typha.downstream.dictionaries import Dictionaries
 from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, SERVER_INBOUND_LIMIT_BYTES, FrameDecoder
@@ -30,7 +31,10 @@ def new_session() -> NativeSession:
     for number in range(20):
         loading.put(f"a/{number}", number + 1, ((f"a/{number}", b"\x80", (f"node-{number % 3}",)),))
     loading.commit(20, 0.0)
-    return NativeSession("1", catalog, {"all": ["pods"]}, DownstreamSettings(), now=0.0, admit=lambda: Load(1, 10))
+    settings, dictionaries = DownstreamSettings(), Dictionaries()
+    return NativeSession(
+        "1", catalog, {"all": ["pods"]}, settings, dictionaries=dictionaries, now=0.0, admit=lambda: Load(1, 10)
+    )
 
 
 def feed(session: NativeSession, data: bytes, cuts: Random) -> None:

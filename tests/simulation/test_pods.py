@@ -53,6 +53,27 @@ def test_size() -> None:
     assert [each["manager"] for each in obj["metadata"]["managedFields"]] == ["kube-controller-manager", "kubelet"]
 
 
+def test_ids_of_a_runtime_are_in_started_pods_only() -> None:
+    templates = PodTemplates(runtime_ids=True)
+    for stage in Stage:
+        rest = templates.render(
+            Pod(7, 0, stage=stage),
+            WORKLOAD,
+            uid="u",
+            node="n",
+            host_ip="",
+            pod_ip="",
+            created="",
+            now="",
+            container="c1",
+            previous="c0",
+        )
+        statuses = msgspec.json.decode(b'{"metadata":{' + rest)["status"].get("containerStatuses", [])
+        assert [each["containerID"] for each in statuses] == ["containerd://c1"] * (stage >= Stage.RUNNING)
+        ended = [each["lastState"]["terminated"]["containerID"] for each in statuses]
+        assert ended == ["containerd://c0"] * (stage >= Stage.RUNNING)
+
+
 def test_what_calicos_plugin_writes() -> None:
     prefix = "cni.projectcalico.org/"
     assert msgspec.json.decode(cni_annotations("c1", ["10.0.0.2", "fd00::2"])) == {

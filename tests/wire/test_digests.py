@@ -16,7 +16,7 @@ def test_known_hash_for_authors_in_other_languages() -> None:
 
 def test_bits_follow_the_number_of_keys() -> None:
     assert bits_for(0) == MIN_BITS
-    assert [bits_for(keys) for keys in (10, 100, 1000, 10_000, 100_000)] == [4, 6, 7, 9, 12]
+    assert [bits_for(keys) for keys in (10, 100, 1000, 10_000, 100_000, 200_000)] == [4, 6, 7, 9, 11, 12]
     assert bits_for(10**9) == MAX_BITS
 
 

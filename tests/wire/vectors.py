@@ -43,7 +43,7 @@ SENT: dict[str, m.Message] = {
             "pods": m.ResumeTopic(4_294_967_296, 4_294_967_295, "f00d", {"node": "node-17"}),
             "certs": m.ResumeTopic(None, 7, "beef"),
         },
-        compression=("zstd",),
+        compression=("zstd", "zstd-dict"),
         token="secret",
     ),
     "welcome": m.Welcome(
@@ -75,6 +75,7 @@ SENT: dict[str, m.Message] = {
     "go away": m.GoAway("draining", 10.0, ("10.0.0.2:5473", "[fd00::2]:5473")),
     "close": m.Close("ping_timeout", "nothing received for 90.0 s"),
     "dictionary": m.Dictionary(7, b"\x37\xa4\x30\xec"),
+    "dictionary, its end": m.Dictionary(7, b""),
     "key digest": m.KeyDigest(0, 99, b"saltsalt", 8, DIGESTS),
     "key request": m.KeyRequest(0, 99, [0, 255]),
     "key request, nothing differs": m.KeyRequest(0, 99, []),

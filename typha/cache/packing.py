@@ -8,7 +8,7 @@ Invariants
 2. Equal bytes packed by one codec are equal values, and zstd packs equal values alike. (Where it once did not, a put
    would be sent that changes nothing; no promise hangs on it.)
 3. A value that packing does not make smaller by a quarter is held plain, and so are all values of a topic while it has
-   few, or where a dictionary does not help.
+   few, or where its dictionary does not save a quarter of the samples, or takes too long for one of them.
 
 Measured on pods as workload endpoints (bench convert): 391 B become 55 B in 1.5 us; back takes 9 us, most of it for
 zstd's state, which Python's interface makes anew for each frame. Dictionaries of 8, 16 and 32 KiB, levels 1 and 3, the
@@ -21,22 +21,28 @@ the others); packing anew what is held when a dictionary is trained (it comes wi
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from types import ModuleType
-from typing import Any, Final
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
 
-from typha.wire.compression import LEVEL, zstd
+from typha.wire.compression import Compressor, Dictionary, is_available, train
 
 # Fewer are not worth the 200 KB that a codec holds.
 FIRST_TRAINED_AT: Final = 256
 # Trained again when there are so many times more: what a list begins with is of a few namespaces only.
 _GROWTH: Final = 4
 _DICTIONARY_BYTES: Final = 16 * 1024
+# It is never sent: zstd only wants one, and small ones take the least of each value.
+_DICTIONARY_ID: Final = 1
 # Sixty times the dictionary; zstd advises a hundred, and a thousand pods (390 KB, 25 ms) do as well as five thousand.
 _SAMPLES: Final = 1000
-_SAMPLE_BYTES: Final = 1_000_000
+_SAMPLE_BYTES: Final = 500_000
 # Above it a value stays plain: 9 us to unpack are not worth less.
 _WORTH: Final = 3 / 4
+# To pack and to unpack a value once; the watch path has 40 us for an event (bench felix).
+FAST_ENOUGH_S: Final = 20e-6
+# So many samples are timed, 1 ms.
+_TIMED: Final = 64
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SIZE: Final = struct.Struct("<I")
 
@@ -48,13 +54,10 @@ class Codec:
     Packed bytes are a zstd frame whose magic number gave its place to the plain size.
     """
 
-    __slots__ = ("_compressor", "_decompressor", "_dictionary", "_packed", "_value")
+    __slots__ = ("_compressor", "_dictionary", "_packed", "_value")
 
-    def __init__(self, library: ModuleType, dictionary: Any) -> None:
-        parameter = library.CompressionParameter
-        options = {parameter.compression_level: LEVEL, parameter.checksum_flag: 0, parameter.dict_id_flag: 0}
-        self._compressor = library.ZstdCompressor(options=options, zstd_dict=dictionary)
-        self._decompressor = library.ZstdDecompressor
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._compressor = Compressor(dictionary)
         self._dictionary = dictionary
         self._value = self._packed = b""
 
@@ -62,8 +65,7 @@ class Codec:
         """The value packed, or as it is where that is not worth it."""
         if value is self._value:
             return self._packed
-        compressor = self._compressor
-        frame: bytes = compressor.compress(value, compressor.FLUSH_FRAME)
+        frame = self._compressor.compress(value)
         packed = value if len(frame) > _WORTH * len(value) else _SIZE.pack(len(value)) + frame[len(_MAGIC) :]
         self._value, self._packed = value, packed
         return packed
@@ -72,7 +74,7 @@ class Codec:
         """The value of what ``pack`` made smaller."""
         if packed is self._packed:
             return self._value
-        value: bytes = self._decompressor(self._dictionary).decompress(_MAGIC + packed[_SIZE.size :])
+        value: bytes = self._dictionary.decompressor().decompress(_MAGIC + packed[_SIZE.size :])
         self._value, self._packed = value, packed
         return value
 
@@ -84,14 +86,17 @@ def size_of(packed: bytes) -> int:
 
 
 class Packer:
-    """A topic's present codec (None: values stay plain), and when the next one is due. RuntimeError without zstd."""
+    """A topic's present codec (None: values stay plain), and when the next one is due. RuntimeError without zstd.
 
-    __slots__ = ("_library", "codec", "next_training_at")
+    ``clock``: seconds of this thread's CPU.
+    """
 
-    def __init__(self) -> None:
-        if zstd is None:
+    __slots__ = ("_clock", "codec", "next_training_at")
+
+    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
+        if not is_available():
             raise RuntimeError("values can be held compressed only where zstd is installed")
-        self._library = zstd
+        self._clock = clock
         self.codec: Codec | None = None
         self.next_training_at = FIRST_TRAINED_AT
 
@@ -104,7 +109,7 @@ class Packer:
         return max(1, count // _SAMPLES)
 
     def train(self, values: Iterable[bytes], count: int) -> None:
-        """Make a codec from such samples of ``count`` entries; where it gains nothing there is none."""
+        """Make a codec from such samples of ``count`` entries; none where it gains too little or takes too long."""
         self.next_training_at = count * _GROWTH
         samples: list[bytes] = []
         left = _SAMPLE_BYTES
@@ -113,10 +118,18 @@ class Packer:
             left -= len(value)
             if left <= 0:
                 break
-        try:
-            codec = Codec(self._library, self._library.train_dict(samples, _DICTIONARY_BYTES))
-        except (self._library.ZstdError, ValueError):  # too small, or too much alike
-            self.codec = None
-            return
-        packed = sum(len(codec.pack(value)) for value in samples)
-        self.codec = codec if packed <= _WORTH * sum(map(len, samples)) else None
+        dictionary = train(samples, _DICTIONARY_BYTES, _DICTIONARY_ID)
+        codec = Codec(dictionary) if dictionary is not None else None
+        self.codec = codec if codec is not None and self._is_worth_it(codec, samples) else None
+
+    def _is_worth_it(self, codec: Codec, samples: list[bytes]) -> bool:
+        packed = [codec.pack(value) for value in samples]
+        if sum(map(len, packed)) > _WORTH * sum(map(len, samples)):
+            return False
+        timed = samples[:_TIMED]
+        began_at = self._clock()
+        for place, value in enumerate(timed):
+            codec.pack(value)
+            if packed[place] is not value:
+                codec.unpack(packed[place])
+        return self._clock() - began_at <= FAST_ENOUGH_S * len(timed)

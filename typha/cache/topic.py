@@ -212,6 +212,11 @@ class Topic:
             return False
         return wanted is None or cursor >= self.views.open(wanted, self.log, self.head).horizon
 
+    @property
+    def news(self) -> tuple[int, TopicState, str, bool]:
+        """What its readers are told about it beside its entries."""
+        return self.generation, self.state, self.state_message, self.has_synced
+
     def trim(self, published: int) -> None:
         """Called after a round that published everything up to that rv."""
         self.history.trim(published)

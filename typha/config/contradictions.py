@@ -93,10 +93,9 @@ def _exposure(config: Config, place: Place) -> Iterator[Problem]:
 
 
 def _overlap(one: HostPort, other: HostPort) -> bool:
-    same_host = one.host == other.host or one.is_wildcard or other.is_wildcard
     # localhost and 127.0.0.1 are the same place; 127.0.0.1 and 127.0.0.2 are not.
     named = {one.host, other.host} <= {"localhost", "127.0.0.1", "::1"} and "localhost" in (one.host, other.host)
-    return one.port == other.port != 0 and (same_host or named)
+    return one.port == other.port != 0 and (one.shares_host_with(other) or named)
 
 
 def _ports(config: Config, place: Place) -> Iterator[Problem]:

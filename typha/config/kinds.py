@@ -41,11 +41,15 @@ class HostPort(NamedTuple):
 
     @property
     def is_wildcard(self) -> bool:
-        """True for 0.0.0.0 and [::]: every address of the machine."""
+        """True for every address of the machine: 0.0.0.0, [::], and no host (which Typha's parameters can have)."""
         try:
-            return ipaddress.ip_address(self.host).is_unspecified
+            return not self.host or ipaddress.ip_address(self.host).is_unspecified
         except ValueError:
             return False
+
+    def shares_host_with(self, other: HostPort) -> bool:
+        """True where both are of one host as it is written, or one is of every address."""
+        return self.host == other.host or self.is_wildcard or other.is_wildcard
 
 
 class Kind(Protocol):

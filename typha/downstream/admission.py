@@ -9,6 +9,7 @@ Invariants
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from typha.downstream.streams import Subscriber
@@ -52,7 +53,7 @@ class Joiners:
         if subscriber not in self._active:
             return []
         del self._active[subscriber]
-        return list(self._waiting)[: self.limit - len(self._active)]
+        return list(islice(self._waiting, self.limit - len(self._active)))
 
     def evict_stalled(self, now: float) -> list[Subscriber]:
         """Joiners whose socket took nothing for STALL_S; the caller lets them leave."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
-from typha.cache.log import Entry
+from typha.cache.log import Entry, Log
 from typha.cache.topic import Topic
 from typha.calico_wire.messages import UpdateType
 from typha.calico_wire.preamble import PREAMBLE, SNAPPY_PREAMBLE
@@ -49,6 +49,10 @@ class CalicoEncoding:
     def encode_bookmark(self, positions: Sequence[tuple[Topic, int]], now: float) -> bytes:
         """This language has no word for it."""
         return b""
+
+    def published(self, log: Log, now: float) -> CalicoEncoding:
+        """Its readers stay in it."""
+        return self
 
     def encode_stream(self, messages: bytes) -> bytes:
         """Whole messages as they go into the stream."""

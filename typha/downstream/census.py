@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typha.downstream.connection import Connection
 from typha.downstream.fan_out import FanOut
 from typha.downstream.statistics import (
+    CompressionCounters,
     ServerCounters,
     ServerStatistics,
     SubscriberStatistics,
@@ -17,7 +18,12 @@ from typha.downstream.subscription import Phase
 
 
 def statistics(
-    connections: Collection[Connection], closed: ServerCounters, fan_out: FanOut, *, is_draining: bool
+    connections: Collection[Connection],
+    closed: ServerCounters,
+    fan_out: FanOut,
+    compression: CompressionCounters,
+    *,
+    is_draining: bool,
 ) -> ServerStatistics:
     """``closed`` counts the connections that ended; those that are open are added."""
     by_topic: Counter[str] = Counter()
@@ -51,6 +57,7 @@ def statistics(
         subscribers_by_topic=dict(by_topic),
         server=totals,
         fan_out=fan_out.counters,
+        compression=compression,
         snapshots_built=fan_out.walks.snapshots_built,
     )
 

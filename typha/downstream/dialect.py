@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
+from typha.cache.log import Log
 from typha.cache.topic import Topic
 from typha.cache.walk import Encoding
 from typha.downstream.handshake import PlannedTopic
@@ -46,6 +47,9 @@ class Dialect(Encoding, Protocol):
 
     def encode_bookmark(self, positions: Sequence[tuple[Topic, int]], now: float) -> bytes:
         """Those topics are complete up to these positions; b"" where the language has no word for it."""
+
+    def published(self, log: Log, now: float) -> Dialect:
+        """A round published a frame of this log in it. Gives the dialect in which its readers should go on."""
 
 
 class Session(ABC):
@@ -85,6 +89,14 @@ class Session(ABC):
     def where_of(self, topic: str) -> Mapping[str, str]:
         """The filter that the peer asked for."""
         return {}
+
+    def encoding_of(self, subscription: Subscription) -> Dialect:
+        """In which it reads the shared frames of this subscription; ``encoding`` is for everything else."""
+        return self.encoding
+
+    def choose_encoding(self, subscription: Subscription, now: float) -> Dialect:
+        """The subscription is about to read shared frames: settle ``encoding_of``, and say what it takes to read it."""
+        return self.encoding_of(subscription)
 
     # --- in
 

@@ -30,7 +30,7 @@ from typha.downstream.dialect import Dialect
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
-from typha.downstream.streams import Batch, Group, Stream, Subscriber
+from typha.downstream.streams import Batch, Group, Moves, Stream, Subscriber
 from typha.downstream.subscription import Phase, Subscription
 from typha.wire.states import TopicState
 
@@ -73,6 +73,7 @@ class FanOut:
         self._reconciling: dict[Subscriber, None] = {}
         self._told: dict[Topic, tuple[int, TopicState, str, bool]] = {}
         self._bookmarks_due = False
+        self._moves = Moves()
         self._views = views
         catalog.listener = self._topic_changed
         if views is not None:
@@ -84,7 +85,7 @@ class FanOut:
         """A session was welcomed: serve it from the next round on."""
         self.subscribers[subscriber] = None
         for subscription in subscriber.session.subscriptions:
-            self._told.setdefault(subscription.topic, _news(subscription.topic))
+            self._told.setdefault(subscription.topic, subscription.topic.news)
         subscriber.flush()
         self._enqueue(subscriber)
 
@@ -141,13 +142,16 @@ class FanOut:
     def has_work(self) -> bool:
         """Whether a round would do anything."""
         is_behind = self._views is not None and self._views.is_behind
-        return bool(self._dirty or self._queue or self._bookmarks_due or is_behind)
+        return bool(self._dirty or self._queue or self._bookmarks_due or self._moves or is_behind)
 
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
         self.is_eager = False
         if self._views is not None:
             yield from self._views.follow()
+        for subscriber in self._moves.take():
+            self._leave_group(subscriber)
+            self._enqueue(subscriber)
         dirty, self._dirty = self._dirty, {}
         self._tell_news(dirty)
         for subscriber in self._reconciling:
@@ -170,7 +174,7 @@ class FanOut:
     def _tell_news(self, dirty: Iterable[Topic]) -> None:
         """Resets, states, and topics that became complete: rare, so all subscribers are looked at."""
         for topic in dirty:
-            before, news = self._told.get(topic), _news(topic)
+            before, news = self._told.get(topic), topic.news
             if before is None or before == news:
                 continue
             self._told[topic] = news
@@ -209,6 +213,7 @@ class FanOut:
 
     def _seal(self, dirty: Mapping[Topic, float]) -> dict[Stream, Batch]:
         batches: dict[Stream, Batch] = {}
+        now = self._clock()
         for stream in self._streams.values():
             topic = stream.topic
             if topic not in dirty:
@@ -216,6 +221,7 @@ class FanOut:
             if stream.log.last_rv > stream.position and stream.groups:
                 walk = self.walks.since(topic, stream.log, stream.position, staged=False)
                 batches[stream] = Batch(stream.position, walk, stream.encoding)
+                self._moves.published(stream, now)
             stream.position = topic.head
         return batches
 
@@ -259,7 +265,7 @@ class FanOut:
     def _settle_queue(self) -> Iterator[None]:
         """Decide for everyone who waits for this round, oldest first."""
         stop_at = self._clock() + self._settings.round_budget_s
-        for count in range(1, len(self._queue) + 1):
+        for _ in range(len(self._queue)):
             subscriber = self._queue.popleft()
             subscriber.is_queued = False
             if subscriber in self.subscribers and subscriber.group is None and subscriber.outlet.is_drained:
@@ -267,7 +273,7 @@ class FanOut:
                 if subscriber.group is None and subscriber.outlet.is_drained and not subscriber.is_walking:
                     # Read to its end at once: it joins now, or a topic that changes in each round never lets it.
                     self._settle(subscriber)
-            if count % _CLOCK_EVERY == 0 and self._clock() > stop_at:
+            if self._clock() > stop_at:  # a turn may cost as much as 16 sends
                 yield
                 stop_at = self._clock() + self._settings.round_budget_s
 
@@ -314,7 +320,7 @@ class FanOut:
             staged = subscription.is_staged and not subscription.is_reconciling
             subscription.begin_walk(self.walks.since(topic, log, position, staged=staged))
             return False
-        stream = self._stream(subscription, subscriber.session.encoding)
+        stream = self._stream(subscription, subscriber.session.choose_encoding(subscription, self._clock()))
         if stream.position < log.last_rv:
             return True  # changed since this round was sealed
         subscription.position = stream.position
@@ -328,15 +334,13 @@ class FanOut:
         return False
 
     def _pump(self, subscriber: Subscriber) -> None:
-        """Write what it reads of its walks, slice by slice, as long as its socket takes them and its turn lasts."""
+        """One turn: one send of what it reads of its walks, so that 64 joiners do not hold up the rounds."""
         stop_at = self._clock() + self._settings.round_budget_s
-        while subscriber.outlet.is_drained and (frames := subscriber.next_slice(stop_at, self._clock)):
+        if subscriber.outlet.is_drained and (frames := subscriber.next_slice(lambda: self._clock() >= stop_at)):
             subscriber.write(frames)
             self.counters.own_sends += 1
-            if self._clock() >= stop_at:
-                break
         self._release_if_read(subscriber)
-        # Undrained: ``drained`` goes on. Else: its walks are read, or its turn is over.
+        # Undrained: ``drained`` goes on. Else: its walks are read, or it is another's turn.
         if subscriber.outlet.is_drained:
             self.is_eager = True
             self._enqueue(subscriber)
@@ -361,7 +365,7 @@ class FanOut:
 
     def _join_group(self, subscriber: Subscriber) -> None:
         live = [s for s in subscriber.session.subscriptions if s.phase is Phase.LIVE]
-        streams = [self._stream(s, subscriber.session.encoding) for s in live]
+        streams = [self._stream(s, subscriber.session.encoding_of(s)) for s in live]
         if any(s.position != stream.position for s, stream in zip(live, streams, strict=True)):
             # Some topic moved on while another was being read: settle again.
             for subscription in live:
@@ -392,8 +396,3 @@ class FanOut:
             del self._groups[group.streams]
             for stream in group.streams:
                 stream.groups.discard(group)
-
-
-def _news(topic: Topic) -> tuple[int, TopicState, str, bool]:
-    """What subscribers of a topic are told about it beside its entries."""
-    return topic.generation, topic.state, topic.state_message, topic.has_synced

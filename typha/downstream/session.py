@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from typha.cache.catalog import Catalog
-from typha.downstream import encodings, native
-from typha.downstream.dialect import Load, Session, SessionState
+from typha.downstream import native
+from typha.downstream.dialect import Dialect, Load, Session, SessionState
+from typha.downstream.dictionaries import Dictionaries, Handed
+from typha.downstream.encodings import PLAIN, NativeEncoding
 from typha.downstream.handshake import PlannedTopic, plan
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.subscription import Subscription
@@ -20,9 +22,10 @@ from typha.version import __version__
 from typha.wire import compression
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
+from typha.wire.dictionaries import MAX_DICTIONARIES
 from typha.wire.errors import RefusedError, RemoteProtocolError, TooManyFramesError, UnexpectedFrameError
-from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType, compress_frame
-from typha.wire.states import PROTOCOL_MAX, ZSTD, GoAwayReason, RefusalCode
+from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
+from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, RefusalCode
 
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
 FRAMES_AT_ONCE: Final = 256
@@ -30,7 +33,9 @@ FRAMES_PER_S: Final = 20.0
 
 
 class NativeSession(Session):
-    """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded)."""
+    """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded);
+    ``dictionaries`` are the server's.
+    """
 
     def __init__(
         self,
@@ -39,15 +44,19 @@ class NativeSession(Session):
         feeds: Mapping[str, Sequence[str]],
         settings: DownstreamSettings,
         *,
+        dictionaries: Dictionaries,
         now: float,
         admit: Callable[[], Load],
     ) -> None:
-        super().__init__(session_id, encodings.PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
+        super().__init__(session_id, PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
         self.hello: m.Hello | None = None
         self._catalog = catalog
         self._feeds = feeds
         self._settings = settings
         self._admit = admit
+        self._dictionaries = dictionaries
+        self._packing: NativeEncoding = PLAIN
+        self._handed: Handed | None = None
         self._decoder = FrameDecoder(SERVER_INBOUND_LIMIT_BYTES)
         self._frames_left = float(FRAMES_AT_ONCE)
 
@@ -64,6 +73,16 @@ class NativeSession(Session):
     def where_of(self, topic: str) -> Mapping[str, str]:
         """See Session."""
         return {} if self.hello is None else self.hello.where.get(topic, {})
+
+    def encoding_of(self, subscription: Subscription) -> Dialect:
+        """See Session."""
+        return self.encoding if self._handed is None else self._handed.of(subscription.topic)
+
+    def choose_encoding(self, subscription: Subscription, now: float) -> Dialect:
+        """See Session."""
+        if self._handed is not None:
+            self._outbox += self._handed.choose(subscription.topic, subscription.log, now, MAX_DICTIONARIES)
+        return self.encoding_of(subscription)
 
     # --- in
 
@@ -146,8 +165,13 @@ class NativeSession(Session):
             self.deadline_at = now + self._settings.seen_timeout_s
 
     def _welcome(self, hello: m.Hello, planned: list[PlannedTopic], load: Load, now: float) -> None:
-        zstd = ZSTD in hello.compression and compression.is_available()
-        self.encoding = encodings.COMPRESSED if zstd else encodings.PLAIN
+        spoken = None
+        if ZSTD in hello.compression and compression.is_available():
+            spoken = ZSTD
+            self.encoding = self._packing = self._dictionaries.zstd
+            if ZSTD_DICT in hello.compression:
+                spoken = ZSTD_DICT
+                self._handed = Handed(self._dictionaries)
         self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
         self.state = SessionState.OPEN
         self._frames_left += len(self.subscriptions)
@@ -161,7 +185,7 @@ class NativeSession(Session):
                     cluster=self._catalog.cluster or "",
                     topics=tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned),
                     protocol=min(hello.protocol[1], PROTOCOL_MAX),
-                    compression=ZSTD if zstd else None,
+                    compression=spoken,
                     ping_interval_s=self._settings.ping_interval_s,
                     connections=load.connections,
                     target=load.target,
@@ -250,4 +274,4 @@ class NativeSession(Session):
         subscription.digest_at = subscription.requested = None
         subscription.is_staged = False
         for frame in native.index_frames(subscription.topic, subscription.log, at, self._catalog.salt, requested):
-            self.say(compress_frame(frame) if self.encoding is encodings.COMPRESSED else frame)
+            self.say(self._packing.pack(frame))

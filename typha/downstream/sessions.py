@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typha.cache.catalog import Catalog
 from typha.downstream.calico_session import CalicoSession
 from typha.downstream.dialect import Load
+from typha.downstream.dictionaries import Dictionaries
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
@@ -36,6 +37,7 @@ class Sessions:
         self._clock = clock
         self._admit = admit
         self._numbers = itertools.count(1)
+        self.dictionaries = Dictionaries()
 
     def native(self) -> NativeSession:
         """For who has not said anything yet."""
@@ -44,6 +46,7 @@ class Sessions:
             self._catalog,
             self._feeds,
             self._settings,
+            dictionaries=self.dictionaries,
             now=self._clock(),
             admit=self._admit,
         )

@@ -43,6 +43,31 @@ class FanOutCounters:
 
 
 @dataclass(slots=True)
+class PackedFrames:
+    """Frames that were compressed, each counted once whatever the number of its readers; bytes with their headers."""
+
+    frames: int = 0
+    bytes_before: int = 0
+    bytes_after: int = 0
+
+    def count(self, before: int, after: int) -> None:
+        """One more frame."""
+        self.frames += 1
+        self.bytes_before += before
+        self.bytes_after += after
+
+
+@dataclass(slots=True)
+class CompressionCounters:
+    """Totals since the start. ``handed_over`` counts dictionaries sent to agents."""
+
+    zstd: PackedFrames = field(default_factory=PackedFrames)
+    dictionary: PackedFrames = field(default_factory=PackedFrames)
+    trainings: int = 0
+    handed_over: int = 0
+
+
+@dataclass(slots=True)
 class ServerCounters:
     """Totals since the start."""
 
@@ -120,4 +145,5 @@ class ServerStatistics(NamedTuple):
     subscribers_by_topic: dict[str, int]
     server: ServerCounters
     fan_out: FanOutCounters
+    compression: CompressionCounters
     snapshots_built: int

@@ -3,16 +3,18 @@
 Invariants
 1. Every member of a group has been handed everything up to each of its streams' ``position``, and nothing above.
 2. A stream's position moves only when a round seals it; the frames of that seal cover (from, position].
+3. Who reads a stream can read its encoding: what that takes was said before the subscriber came into the group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, Protocol
 
 from typha.cache.log import Log
 from typha.cache.topic import Topic
-from typha.cache.walk import FRAME_BYTES, Walk
+from typha.cache.walk import SLICE_BYTES, Walk
 from typha.downstream.dialect import Dialect, Session
 
 
@@ -37,6 +39,8 @@ class _Gone:
 
 
 GONE: Final[Outlet] = _Gone()
+# A subscriber that comes into another stream costs 40 us and up to 16 KB: so many are 10 ms of one round.
+MOVES_PER_ROUND: Final = 256
 
 
 class Stream:
@@ -61,7 +65,8 @@ class Batch:
         self.start = start
         self.walk = walk
         # A re-list can change everything at once: then each member reads the walk at its own speed.
-        self.data = None if walk.is_large else walk.frame(0, encoding)
+        whole = None if walk.is_large else walk.read(0, encoding)
+        self.data = None if whole is None else whole.frames
 
 
 class Group:
@@ -105,17 +110,17 @@ class Subscriber:
         """Has frames of a walk to read."""
         return any(subscription.is_walking for subscription in self.session.subscriptions)
 
-    def next_slice(self, stop_at: float, clock: Callable[[], float]) -> bytes:
-        """Frames of its walks worth one send; b"" when they are read to their end."""
-        frames: list[bytes] = []
+    def next_slice(self, is_late: Callable[[], bool]) -> bytes:
+        """Frames of its walks worth one send; b"" when they are read to their end, or not built yet."""
+        slices: list[bytes] = []
         size = 0
         for subscription in self.session.subscriptions:
-            while (frame := subscription.next_frame(self.session.encoding)) is not None:
-                frames.append(frame)
-                size += len(frame)
-                if size >= FRAME_BYTES or clock() >= stop_at:
-                    return b"".join(frames)
-        return b"".join(frames)
+            while (frames := subscription.next_slice(self.session.encoding, is_late)) is not None:
+                slices.append(frames)
+                size += len(frames)
+                if size >= SLICE_BYTES or is_late():
+                    return b"".join(slices)
+        return b"".join(slices)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the outlet and count them."""
@@ -128,3 +133,30 @@ class Subscriber:
         frames = self.session.take_frames()
         if frames:
             self.write(frames)
+
+
+class Moves:
+    """Streams whose readers should go on in another encoding. They leave their groups at the start of a round, some at
+    a time, and settle as whoever comes anew.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[Stream, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._streams)
+
+    def published(self, stream: Stream, now: float) -> None:
+        """A round published a frame of this stream."""
+        if stream.encoding.published(stream.log, now) is not stream.encoding:
+            self._streams[stream] = None
+
+    def take(self) -> Iterator[Subscriber]:
+        """Those who leave now."""
+        left = MOVES_PER_ROUND
+        for stream in list(self._streams):
+            members = [subscriber for group in stream.groups for subscriber in islice(group.members, left)][:left]
+            left -= len(members)
+            yield from members
+            if not stream.groups or left:
+                del self._streams[stream]

@@ -13,6 +13,7 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 
 from typha.cache.filters import Filter
@@ -98,15 +99,15 @@ class Subscription:
         self._walk, self._number = walk, 0
         self.phase = Phase.WALKING
 
-    def next_frame(self, encoding: Encoding) -> bytes | None:
-        """The next frame of the walk; None when it is read to its end (or there is none)."""
+    def next_slice(self, encoding: Encoding, is_late: Callable[[], bool] = lambda: False) -> bytes | None:
+        """The next frames of the walk; b"" where they are not built yet, None when it is read to its end."""
         walk = self._walk
         if walk is None:
             return None
-        frame = walk.frame(self._number, encoding)
-        if frame is not None:
-            self._number += 1
-            return frame
+        found = walk.read(self._number, encoding, is_late)
+        if found is not None:
+            self._number = found.end
+            return found.frames
         self.position = walk.through
         self._end_walk()
         self.phase = Phase.SETTLING

@@ -39,7 +39,6 @@ log = logging.getLogger("typha.drop_in")
 
 # Calico's manifest gives a probe 10 s.
 CHECK_TIMEOUT_S: Final = 10.0
-_EVERY: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104 - compared, not bound
 
 ConfigFile = Annotated[Path, typer.Option("--config-file", "-c", metavar="FILE", help="Typha's own file (INI).")]
 
@@ -121,13 +120,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def check(environment: Mapping[str, str], config_file: Path, quality: Quality) -> tuple[bool, str]:
     """What the server of this pod answers: (good, its table). Raises CliError where it does not answer."""
-    from typha.drop_in.load import load_parameters, split_environment  # noqa: PLC0415 - `--help` reads no YAML
+    from typha.config import HostPort  # noqa: PLC0415 - `--help` reads no YAML
+    from typha.drop_in.load import load_parameters, split_environment  # noqa: PLC0415
 
     parameters = load_parameters(split_environment(environment)[0], config_file)
     if not parameters.switch("HealthEnabled"):
         raise CliError("health is off", "set TYPHA_HEALTHENABLED=true for the server and for this command", code=USAGE)
     host, port = parameters.text("HealthHost"), parameters.whole("HealthPort")
-    host = "localhost" if host in _EVERY else host
+    host = "localhost" if HostPort(host, port).is_wildcard else host
     connection = http.client.HTTPConnection(host, port, timeout=CHECK_TIMEOUT_S)
     try:
         connection.request("GET", f"/{quality}")

@@ -314,7 +314,7 @@ class _Mapping:
             if address is None:
                 continue
             for other, used in taken:
-                if address.port == used.port != 0 and _meet(address.host, used.host):
+                if address.port == used.port != 0 and address.shares_host_with(used):
                     place = self._parameters.given.get(name, "default")
                     reason = f"is the port of {other} ({used}) too"
                     self.problems.append(Problem(name, place, str(address), reason, "a port of its own"))
@@ -341,11 +341,6 @@ class _Mapping:
             )
             return default
         return value
-
-
-def _meet(one: str, other: str) -> bool:
-    every = {"", "::", "0.0.0.0"}  # noqa: S104 - compared, not bound
-    return one == other or one in every or other in every
 
 
 def _sources(config: Config, own: Loaded | None) -> dict[str, Source]:

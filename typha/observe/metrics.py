@@ -171,6 +171,7 @@ def server_families(server: ServerStatus) -> Iterator[Metric]:
     yield counter(
         "typha_snapshots_built_total", "Snapshots built, each shared by its readers.", server.snapshots_built_total
     )
+    yield from compression_families(server)
     tables = (
         ("typha_joins_total", "Topics joined, by how they were brought up to date.", "mode", server.joined_total),
         ("typha_refusals_total", "Connections refused, by code.", "code", server.refused_total),
@@ -186,6 +187,22 @@ def server_families(server: ServerStatus) -> Iterator[Metric]:
             "From an event's arrival from the API server to the write that sends it to caught-up subscribers.",
             server.event_to_socket,
         )
+
+
+def compression_families(server: ServerStatus) -> Iterator[Metric]:
+    """What compression saves; each frame counts once, whatever the number of its readers."""
+    counters: tuple[tuple[str, str, str], ...] = (
+        ("typha_compressed_frames_total", "Frames compressed.", "frames_total"),
+        ("typha_compression_input_bytes_total", "Their bytes before.", "bytes_before_total"),
+        ("typha_compression_output_bytes_total", "Their bytes after.", "bytes_after_total"),
+    )
+    for name, text, attribute in counters:
+        samples = [((method,), float(getattr(one, attribute))) for method, one in server.packed.items()]
+        yield labelled(CounterMetricFamily, name, text, ("method",), samples)
+    yield counter(
+        "typha_dictionaries_trained_total", "Trainings of zstd dictionaries.", server.dictionaries_trained_total
+    )
+    yield counter("typha_dictionaries_sent_total", "Dictionaries sent to agents.", server.dictionaries_sent_total)
 
 
 def latency_family(name: str, text: str, latency: Latency) -> Metric:

@@ -66,6 +66,7 @@ def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections:
     """The downstream side."""
     closed = stage.server.closed
     latency = stage.fan_out.event_to_socket
+    compression = stage.compression
     return s.ServerStatus(
         address=address,
         tls=tls,
@@ -81,6 +82,16 @@ def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections:
         frames_sent_total=stage.server.frames_sent,
         rounds_total=stage.fan_out.rounds,
         snapshots_built_total=stage.snapshots_built,
+        packed={
+            name: s.PackedFrames(
+                frames_total=counted.frames,
+                bytes_before_total=counted.bytes_before,
+                bytes_after_total=counted.bytes_after,
+            )
+            for name, counted in (("zstd", compression.zstd), ("dictionary", compression.dictionary))
+        },
+        dictionaries_trained_total=compression.trainings,
+        dictionaries_sent_total=compression.handed_over,
         joined_total=dict(stage.server.modes),
         refused_total={
             code.removeprefix(_REFUSED): count for code, count in closed.items() if code.startswith(_REFUSED)

@@ -102,6 +102,15 @@ class SubscriberStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackedFrames:
+    """Frames that were compressed, each counted once whatever the number of its readers; bytes with their headers."""
+
+    frames_total: int
+    bytes_before_total: int
+    bytes_after_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """The downstream side. The mappings' keys are bounded sets (codes, modes, reasons), never clients."""
 
@@ -119,6 +128,9 @@ class ServerStatus:
     frames_sent_total: int = 0
     rounds_total: int = 0
     snapshots_built_total: int = 0
+    packed: Mapping[str, PackedFrames] = field(default_factory=dict)  # method (zstd, dictionary) -> frames
+    dictionaries_trained_total: int = 0  # trainings, whether or not their dictionary came into use
+    dictionaries_sent_total: int = 0  # to agents
     joined_total: Mapping[str, int] = field(default_factory=dict)  # mode (snapshot, resume, reconcile) -> topics joined
     refused_total: Mapping[str, int] = field(default_factory=dict)  # refusal code -> refusals
     closed_total: Mapping[str, int] = field(default_factory=dict)  # close code -> connections ended by us

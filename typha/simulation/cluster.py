@@ -53,7 +53,7 @@ class Cluster:
     """Nodes, namespaces, services, policies and pods in `store`; ValueError where the pods do not fit the addresses.
 
     `calico` installs it, with one tenant for each of `namespaces`: the store must have been made with
-    `calico.resources.CALICO`.
+    `calico.resources.CALICO`. `only`: every change is of that kind, where it can be done.
     """
 
     def __init__(
@@ -66,6 +66,8 @@ class Cluster:
         namespaces: int | None = None,
         managed_fields: bool = False,
         calico: bool = False,
+        only: str | None = None,
+        runtime_ids: bool = False,
     ) -> None:
         if nodes < 1 or pods < 0 or (namespaces is not None and namespaces < 1):
             raise ValueError(
@@ -81,6 +83,9 @@ class Cluster:
         self.changes = 0
         self._random = Random(seed)
         weights = _CALICO_WEIGHTS if calico else _WEIGHTS
+        if only is not None and only not in weights:
+            raise ValueError(f"there is no kind of change {only!r}; there are {', '.join(weights)}")
+        weights = weights if only is None else {only: 1}
         self._kinds = tuple(weights)
         self._cumulative = tuple(accumulate(weights.values()))
         self._first = pods
@@ -104,7 +109,7 @@ class Cluster:
             nodes=self._nodes,
             span=self._block,
             target=pods,
-            templates=PodTemplates(managed_fields=managed_fields, calico=calico),
+            templates=PodTemplates(managed_fields=managed_fields, calico=calico, runtime_ids=runtime_ids),
             calico=self._calico,
         )
 

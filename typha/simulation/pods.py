@@ -79,11 +79,15 @@ class PodTemplates:
     """One template per stage.
 
     `managed_fields` adds the field managers' records that real pods carry (0.6 KB more), `calico` room for what its
-    CNI plugin writes: the annotations, and addresses of both families.
+    CNI plugin writes: the annotations, and addresses of both families; `runtime_ids` the ids that a container runtime
+    gives, which make most of what is left of a compressed pod (10 to 1; without them 30 to 1).
     """
 
-    def __init__(self, *, managed_fields: bool = False, calico: bool = False) -> None:
-        self._templates = [_template(stage, managed_fields=managed_fields, calico=calico) for stage in Stage]
+    def __init__(self, *, managed_fields: bool = False, calico: bool = False, runtime_ids: bool = False) -> None:
+        self.has_runtime_ids = runtime_ids
+        self._templates = [
+            _template(stage, managed_fields=managed_fields, calico=calico, runtime_ids=runtime_ids) for stage in Stage
+        ]
 
     def render(
         self,
@@ -98,10 +102,13 @@ class PodTemplates:
         now: str,
         annotations: bytes = b"",
         pod_ips: bytes = b"",
+        container: str = "",
+        previous: str = "",
     ) -> bytes:
         """The pod's JSON after its resourceVersion (`table.stamp`).
 
         With `calico`: `annotations` (a JSON object, or nothing) and `pod_ips` (a JSON list) are taken as they are.
+        With `runtime_ids`: 64 hex digits of the container, and of the one before its restart.
         """
         name = pod_name(workload, pod)
         return self._templates[pod.stage] % {
@@ -119,6 +126,8 @@ class PodTemplates:
             b"now": now.encode(),
             b"annotations": annotations or b"{}",
             b"pod_ips": pod_ips,
+            b"container": container.encode(),
+            b"previous": previous.encode(),
         }
 
 
@@ -130,7 +139,7 @@ def cni_annotations(container: str, addresses: Sequence[str]) -> bytes:
     return msgspec.json.encode({f"{prefix}{name}": text for name, text in texts.items()})
 
 
-def _template(stage: Stage, *, managed_fields: bool, calico: bool) -> bytes:
+def _template(stage: Stage, *, managed_fields: bool, calico: bool, runtime_ids: bool) -> bytes:
     metadata: dict[str, Any] = {
         "name": "@name@",
         "generateName": "@app@-@hash@-",
@@ -160,6 +169,10 @@ def _template(stage: Stage, *, managed_fields: bool, calico: bool) -> bytes:
     status = _status(stage)
     if calico and "podIPs" in status:
         status["podIPs"] = "@pod_ips@"
+    if runtime_ids and "containerStatuses" in status:
+        ended = {"exitCode": 137, "reason": "OOMKilled", "containerID": "containerd://@previous@"}
+        ids = {"containerID": "containerd://@container@", "lastState": {"terminated": ended}, "restartCount": 1}
+        status["containerStatuses"][0] |= ids
     encoded = msgspec.json.encode({"metadata": metadata, "spec": spec, "status": status})
     for whole in (b"@annotations@", b"@pod_ips@"):
         encoded = encoded.replace(b'"%b"' % whole, whole)

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from hashlib import sha256
 from random import Random
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -217,6 +219,7 @@ class Population:
             now=timestamp(self._store.resource_version),
             annotations=annotations,
             pod_ips=pod_ips,
+            **self._runtime_ids(pod),
         )
         self._store.put_encoded("v1/pods", self._key(pod), rest)
 
@@ -230,7 +233,14 @@ class Population:
         return f"{workload.namespace}/{pod_name(workload, pod)}"
 
     def _uid(self, pod: Pod) -> str:
-        return self._store.uid(POD_UID + pod.number)
+        uid = self._store.uid(POD_UID + pod.number)
+        return str(UUID(_digest(uid)[:32], version=4)) if self._templates.has_runtime_ids else uid
+
+    def _runtime_ids(self, pod: Pod) -> dict[str, str]:
+        if not self._templates.has_runtime_ids:
+            return {}
+        uid = self._store.uid(POD_UID + pod.number)
+        return {"container": _digest(f"{uid} 1"), "previous": _digest(f"{uid} 0")}
 
     def _container(self, pod: Pod) -> str:
         return self._uid(pod).replace("-", "") * 2  # 64 hex digits, as a container runtime names them
@@ -245,3 +255,8 @@ class Population:
             return
         pod.slot = self._next_slot[pod.node]
         self._next_slot[pod.node] += 1
+
+
+def _digest(text: str) -> str:
+    """64 hex digits that look random and depend on `text` alone."""
+    return sha256(text.encode()).hexdigest()

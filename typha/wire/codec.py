@@ -271,7 +271,7 @@ def _decode_close(payload: bytes) -> m.Close:
 def _decode_dictionary(payload: bytes) -> m.Dictionary:
     shape = Shape(FrameType.DICTIONARY)
     number, content = shape.array(shape.unpack(payload, **_SMALL), "dictionary", 2)
-    return m.Dictionary(shape.integer(number, "id", 0, 0xFFFF_FFFF), shape.binary(content, "content"))
+    return m.Dictionary(shape.integer(number, "id", 1, 0xFFFF_FFFF), shape.binary(content, "content"))
 
 
 def _encode_key_digest(message: m.KeyDigest) -> bytes:

@@ -85,12 +85,18 @@ def decode_entries(payload: bytes) -> Entries:
         puts = []
         count = unpacker.read_array_header()
         _expect(count <= size, f"{count} puts in {size} bytes")
+        # Bound methods, and checks written out: an agent takes 50,000 of these a second.
+        header, unpack, skip, tell = unpacker.read_array_header, unpacker.unpack, unpacker.skip, unpacker.tell
         for _ in range(count):
-            _expect(unpacker.read_array_header() == 3, "a put is an array of 3")
-            key, rv = _text(unpacker.unpack()), _unsigned(unpacker.unpack(), "rv")
-            start = unpacker.tell()
-            unpacker.skip()
-            puts.append(Put(key, rv, payload[start : unpacker.tell()]))
+            if header() != 3:
+                raise BadPayloadError(FrameType.ENTRIES, "a put is an array of 3")
+            key, rv = unpack(), unpack()
+            if type(key) is not str or type(rv) is not int or rv < 0:
+                _text(key)
+                _unsigned(rv, "rv")
+            start = tell()
+            skip()
+            puts.append(Put(key, rv, payload[start : tell()]))
         deletes = []
         count = unpacker.read_array_header()
         _expect(count <= size, f"{count} deletes in {size} bytes")

@@ -179,7 +179,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """A zstd dictionary that later frames name in their zstd header."""
+    """A zstd dictionary that later frames name in their zstd header; no content: no later frame names it."""
 
     dictionary_id: int
     content: bytes

@@ -9,6 +9,8 @@ PROTOCOL_MIN: Final = 1
 PROTOCOL_MAX: Final = 1
 
 ZSTD: Final = "zstd"
+# Offered beside ZSTD, never alone: frames may name a dictionary that a Dictionary frame brought.
+ZSTD_DICT: Final = "zstd-dict"
 
 
 class Mode(StrEnum):

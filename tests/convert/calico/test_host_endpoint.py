@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from typha.convert.calico.host_endpoint import HostEndpoints, labels_of
+from typha.convert.calico.host_endpoint import HostEndpoints
+from typha.convert.calico.values import labels_of
 from typha.convert.converter import ConversionError, Converted
 
 CRD = "crd.projectcalico.org"

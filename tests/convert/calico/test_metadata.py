@@ -18,6 +18,8 @@ from typha.convert.calico.metadata import (
     restored,
     sorted_map,
     text_map,
+    unpacked,
+    v3_object,
 )
 from typha.convert.calico.text import uid
 from typha.convert.converter import ConversionError
@@ -123,6 +125,24 @@ def test_labels_of_a_value() -> None:
     assert labels_of(encode({"kind": "K", "metadata": {"name": "x", "labels": {"a": "b"}}})) == {"a": "b"}
     assert labels_of(encode({"metadata": {"name": "x"}})) == {}
     assert labels_of(encode({"spec": {}})) == {}
+
+
+def test_unpacked_is_the_annotation_and_the_others() -> None:
+    packed = stored(annotations={"a": "b", ANNOTATION: '{"labels":{"c":"d"}}'})
+    assert unpacked(packed, CRD_GROUP) == (Metadata(labels={"c": "d"}), {"a": "b"})
+    assert unpacked(packed, V3_GROUP) == (None, packed.annotations)
+    assert unpacked(stored(annotations={ANNOTATION: "null"}), CRD_GROUP) == (Metadata(), {})
+    assert unpacked(stored(), CRD_GROUP) == (None, {})
+
+
+def test_a_v3_object_has_four_parts() -> None:
+    metadata = stored()
+    assert list(v3_object("K", metadata, 7).items()) == [
+        ("kind", "K"),
+        ("apiVersion", "projectcalico.org/v3"),
+        ("metadata", metadata),
+        ("spec", 7),
+    ]
 
 
 @pytest.mark.parametrize("name", ["a", "a-b", "a.b", "0", "a" * 253])

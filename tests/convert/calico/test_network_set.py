@@ -8,7 +8,8 @@ import hypothesis.strategies as st
 import msgspec
 from hypothesis import given
 
-from typha.convert.calico.network_set import GlobalNetworkSets, NetworkSets, keys_of, labels_of
+from typha.convert.calico.network_set import GlobalNetworkSets, NetworkSets, keys_of
+from typha.convert.calico.values import labels_of
 
 CRD = "crd.projectcalico.org"
 

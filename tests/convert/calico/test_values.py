@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from typha.convert.calico.values import decoder_of, encode, whole
+from typha.convert.calico.values import decoder_of, encode, labels_of, whole
 from typha.convert.converter import ConversionError
 
 
@@ -26,6 +26,12 @@ def test_what_does_not_decode(raw: bytes) -> None:
 
 def test_zeros_are_left_out() -> None:
     assert encode(Thing()) == b"\x80"
+
+
+def test_labels_at_the_top_of_a_value() -> None:
+    assert labels_of(encode({"nets": ["x"], "labels": {"a": "b"}})) == {"a": "b"}
+    assert labels_of(encode({"labels": None})) == {}
+    assert labels_of(encode({"metadata": {"labels": {"a": "b"}}})) == {}
 
 
 @pytest.mark.parametrize(("number", "written"), [(None, "null"), (1000.0, "1000"), (-0.5, "-0.5"), (0.0, "0")])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from typha.convert.calico.workload_endpoint import WorkloadEndpoints, labels_of
+from typha.convert.calico.values import labels_of
+from typha.convert.calico.workload_endpoint import WorkloadEndpoints
 from typha.convert.converter import NO_VALUE, ConversionError
 
 ENDPOINTS = WorkloadEndpoints()

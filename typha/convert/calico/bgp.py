@@ -15,8 +15,8 @@ a schema without it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -25,10 +25,10 @@ from typha.convert.calico.bgp_configuration import BgpConfigurationSpec
 from typha.convert.calico.bgp_filter import BgpFilterSpec
 from typha.convert.calico.bgp_peer import BgpPeerSpec
 from typha.convert.calico.ipam_block import node_attribute
-from typha.convert.calico.metadata import Metadata, checked, restored
+from typha.convert.calico.metadata import Metadata, checked, restored, v3_object
 from typha.convert.calico.reading import reader_of
 from typha.convert.calico.values import encode
-from typha.convert.converter import Converted, form_of
+from typha.convert.converter import Attribute, Converted, form_of
 
 __all__ = [
     "BgpConfigurations",
@@ -55,83 +55,83 @@ class _StoredFilter(msgspec.Struct):
     spec: BgpFilterSpec = msgspec.field(default_factory=BgpFilterSpec)
 
 
-_read_configuration: Final = reader_of(_StoredConfiguration)
-_read_peer: Final = reader_of(_StoredPeer)
-_read_filter: Final = reader_of(_StoredFilter)
+class _Kind(NamedTuple):
+    """What tells the three apart. `read` gives an object with `metadata` and a `spec`, which `settle` takes."""
+
+    converter: str
+    kind: str
+    plural: str
+    read: Callable[[bytes], Any]
+    settle: Callable[[Any], None]
+
+    def key_of(self, object_name: str) -> str:
+        """The one key of an object."""
+        return keys.v3(self.plural, object_name)
+
+
+_CONFIGURATION: Final = _Kind(
+    "calico/bgp_configuration",
+    "BGPConfiguration",
+    "bgpconfigurations",
+    reader_of(_StoredConfiguration),
+    bgp_configuration.settle,
+)
+_PEER: Final = _Kind("calico/bgp_peer", "BGPPeer", "bgppeers", reader_of(_StoredPeer), bgp_peer.settle)
+_FILTER: Final = _Kind("calico/bgp_filter", "BGPFilter", "bgpfilters", reader_of(_StoredFilter), bgp_filter.settle)
 
 
 def configuration_keys_of(object_name: str) -> Sequence[str]:
     """The one key of a BGPConfiguration."""
-    return (keys.v3("bgpconfigurations", object_name),)
+    return (_CONFIGURATION.key_of(object_name),)
 
 
 def peer_keys_of(object_name: str) -> Sequence[str]:
     """The one key of a BGPPeer."""
-    return (keys.v3("bgppeers", object_name),)
+    return (_PEER.key_of(object_name),)
 
 
 def filter_keys_of(object_name: str) -> Sequence[str]:
     """The one key of a BGPFilter."""
-    return (keys.v3("bgpfilters", object_name),)
+    return (_FILTER.key_of(object_name),)
 
 
-class BgpConfigurations:
+class _Converter:
+    attributes: tuple[str, ...] = ()
+    standing: Sequence[Converted] = ()
+    _kind: _Kind
+
+    def __init__(self, group: str) -> None:
+        self.form = form_of(converter=self._kind.converter, version=1, group=group)
+        self._group = group
+
+    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
+        """One entry. Raises ConversionError."""
+        stored = self._kind.read(raw)
+        self._kind.settle(stored.spec)
+        value = v3_object(self._kind.kind, checked(restored(stored.metadata, self._group)), stored.spec)
+        return (Converted(self._kind.key_of(object_name), encode(value), self._attributes_of(stored.spec)),)
+
+    def _attributes_of(self, spec: Any) -> tuple[Attribute, ...]:
+        return ()
+
+
+class BgpConfigurations(_Converter):
     """The converter of BGPConfigurations; `group` is one of Calico's two API groups."""
 
-    def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/bgp_configuration", version=1, group=group)
-        self.attributes: tuple[str, ...] = ()
-        self.standing: Sequence[Converted] = ()
-        self._group = group
-
-    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """One entry. Raises ConversionError."""
-        stored = _read_configuration(raw)
-        bgp_configuration.settle(stored.spec)
-        value = _value("BGPConfiguration", stored.metadata, self._group, stored.spec)
-        return (Converted(keys.v3("bgpconfigurations", object_name), value),)
+    _kind = _CONFIGURATION
 
 
-class BgpPeers:
+class BgpPeers(_Converter):
     """The converter of BGPPeers; `group` is one of Calico's two API groups."""
 
-    def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/bgp_peer", version=1, group=group)
-        self.attributes = ("node",)
-        self.standing: Sequence[Converted] = ()
-        self._group = group
+    attributes = ("node",)
+    _kind = _PEER
 
-    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """One entry. Raises ConversionError."""
-        stored = _read_peer(raw)
-        bgp_peer.settle(stored.spec)
-        value = _value("BGPPeer", stored.metadata, self._group, stored.spec)
-        return (Converted(keys.v3("bgppeers", object_name), value, node_attribute(stored.spec.node or None)),)
+    def _attributes_of(self, spec: BgpPeerSpec) -> tuple[Attribute, ...]:
+        return node_attribute(spec.node or None)
 
 
-class BgpFilters:
+class BgpFilters(_Converter):
     """The converter of BGPFilters; `group` is one of Calico's two API groups."""
 
-    def __init__(self, group: str) -> None:
-        self.form = form_of(converter="calico/bgp_filter", version=1, group=group)
-        self.attributes: tuple[str, ...] = ()
-        self.standing: Sequence[Converted] = ()
-        self._group = group
-
-    def convert(self, object_name: str, raw: bytes) -> Sequence[Converted]:
-        """One entry. Raises ConversionError."""
-        stored = _read_filter(raw)
-        bgp_filter.settle(stored.spec)
-        value = _value("BGPFilter", stored.metadata, self._group, stored.spec)
-        return (Converted(keys.v3("bgpfilters", object_name), value),)
-
-
-def _value(kind: str, metadata: Metadata, group: str, spec: Any) -> bytes:
-    return encode(
-        {
-            "kind": kind,
-            "apiVersion": "projectcalico.org/v3",
-            "metadata": checked(restored(metadata, group)),
-            "spec": spec,
-        }
-    )
+    _kind = _FILTER

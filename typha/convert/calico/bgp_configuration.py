@@ -9,9 +9,7 @@ import msgspec
 
 from typha.convert.calico.bgp_fields import (
     AsNumber,
-    Int64,
     Password,
-    UInt16,
     as_number_of,
     canonical_duration,
     check_choice,
@@ -19,6 +17,7 @@ from typha.convert.calico.bgp_fields import (
     check_network,
     check_pattern,
 )
+from typha.convert.calico.fields import Int64, UInt16, parsed
 from typha.convert.calico.text import cidr, communities
 from typha.convert.converter import ConversionError
 
@@ -106,11 +105,8 @@ def settle(spec: BgpConfigurationSpec) -> None:
 
 def _check_address(text: str, version: int) -> None:
     field = f"spec.localWorkloadPeeringIPV{version}"
-    try:
-        if text and cidr.parse_address(text).version != version:
-            raise ConversionError(f"{field}: not an address of IPv{version}")
-    except ValueError as error:
-        raise ConversionError(f"{field}: {error}") from None
+    if text and parsed(cidr.parse_address, text, field).version != version:
+        raise ConversionError(f"{field}: not an address of IPv{version}")
 
 
 def _check_communities(spec: BgpConfigurationSpec) -> None:

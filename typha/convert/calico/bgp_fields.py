@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
+from typha.convert.calico.fields import UInt32, parsed
 from typha.convert.calico.metadata import is_name
 from typha.convert.calico.node_facts import as_number
 from typha.convert.calico.text import cidr, duration, selector
@@ -21,11 +22,7 @@ from typha.convert.converter import ConversionError
 
 __all__ = [
     "AsNumber",
-    "Int32",
-    "Int64",
     "Password",
-    "UInt8",
-    "UInt16",
     "as_number_of",
     "canonical_duration",
     "check_choice",
@@ -36,11 +33,7 @@ __all__ = [
 ]
 
 # A number, or text in one of two notations; `as_number_of` makes it a number.
-AsNumber = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)] | str
-UInt8 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 8) - 1)]
-UInt16 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 16) - 1)]
-Int32 = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+AsNumber = UInt32 | str
 
 _ANY_FAMILY: Final = 0
 
@@ -65,32 +58,19 @@ class Password(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 def as_number_of(number: int | str, field: str) -> int:
     """An AS number in either notation as a number. Raises ConversionError."""
-    if isinstance(number, int):
-        return number
-    try:
-        return as_number(number)
-    except ValueError as error:
-        raise ConversionError(f"{field}: {error}") from None
+    return number if isinstance(number, int) else parsed(as_number, number, field)
 
 
 def canonical_duration(text: str | None, field: str) -> str | None:
     """As Go writes it: `3m0s`. Raises ConversionError."""
-    if text is None:
-        return None
-    try:
-        return duration.canonical(text)
-    except ValueError as error:
-        raise ConversionError(f"{field}: {error}") from None
+    return None if text is None else parsed(duration.canonical, text, field)
 
 
 def check_network(text: str, field: str, version: int = _ANY_FAMILY) -> None:
     """A network with its host bits clear, or an address, of that family; empty is good. Raises ConversionError."""
     if not text:
         return
-    try:
-        address, network = cidr.parse_either(text)
-    except ValueError as error:
-        raise ConversionError(f"{field}: {error}") from None
+    address, network = parsed(cidr.parse_either, text, field)
     if network.address != address:
         raise ConversionError(f"{field}: a network with bits set after its mask")
     if version not in (_ANY_FAMILY, address.version):

@@ -9,13 +9,12 @@ import msgspec
 
 from typha.convert.calico.bgp_fields import (
     AsNumber,
-    Int32,
-    Int64,
     as_number_of,
     check_choice,
     check_network,
     check_pattern,
 )
+from typha.convert.calico.fields import Int32, Int64
 from typha.convert.converter import ConversionError
 
 __all__ = ["BgpFilterSpec", "settle"]

@@ -9,15 +9,14 @@ import msgspec
 
 from typha.convert.calico.bgp_fields import (
     AsNumber,
-    Int32,
     Password,
-    UInt8,
     as_number_of,
     canonical_duration,
     check_choice,
     check_name,
     check_selector,
 )
+from typha.convert.calico.fields import Int32, UInt8, parsed
 from typha.convert.calico.text import cidr
 from typha.convert.converter import ConversionError
 
@@ -103,9 +102,6 @@ def _check_together(spec: BgpPeerSpec) -> None:
         if is_wrong:
             raise ConversionError(f"spec.{reason}")
     if spec.reachable_by and peer is not None:
-        try:
-            gateway = cidr.parse_address(spec.reachable_by)
-        except ValueError as error:
-            raise ConversionError(f"spec.reachableBy: {error}") from None
+        gateway = parsed(cidr.parse_address, spec.reachable_by, "spec.reachableBy")
         if gateway.version != peer.version:
             raise ConversionError("spec.reachableBy: of another family than peerIP")

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from typha.convert.calico.fields import parsed
 from typha.convert.calico.ipam_block import node_attribute
 from typha.convert.calico.metadata import Metadata, restored
 from typha.convert.calico.reading import reader_of
@@ -64,10 +65,7 @@ class BlockAffinities:
         """One entry, or none if deleted. Raises ConversionError for a bad CIDR (which crashes Calico's Typha)."""
         stored = _read(raw)
         spec = stored.spec
-        try:
-            network = cidr.parse(spec.cidr)[1]
-        except ValueError as error:
-            raise ConversionError(f"spec.cidr: {error}") from None
+        network = parsed(cidr.parse, spec.cidr, "spec.cidr")[1]
         kind = spec.type or _HOST
         if kind not in _TYPES:
             raise ConversionError("spec.type: neither host nor virtual")

@@ -19,11 +19,12 @@ them; rules with them fail as in 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
 from typha.convert.calico import keys, rules, v1
+from typha.convert.calico.fields import Int32, parsed
 from typha.convert.calico.text import cidr, ports
 from typha.convert.calico.text.label_selector import LabelSelector, namespace_selector, pod_selector
 from typha.convert.calico.values import decoder_of, encode
@@ -37,8 +38,6 @@ _ACTIONS: Final = {"Accept": "Allow", "Deny": "Deny", "Pass": "Pass"}
 """Another action becomes none, which no rule may have: it fails."""
 _RULE_NAME: Final = "name"
 """The annotation that holds a rule's name."""
-
-_Int32 = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
 
 
 class _NamespacedPod(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -99,7 +98,7 @@ class _Subject(msgspec.Struct, frozen=True):
 
 class _Spec(msgspec.Struct, frozen=True):
     tier: str = ""
-    priority: _Int32 = 0
+    priority: Int32 = 0
     subject: _Subject = _Subject()
     ingress: list[msgspec.Raw] | None = None
     egress: list[msgspec.Raw] | None = None
@@ -225,10 +224,7 @@ def _egress_side(peer: _Peer, field: str) -> rules.EntityRule:
         return _pods_side(peer, field)
     if not peer.networks or peer.namespaces is not None or peer.pods is not None:
         raise ConversionError(f"{field}: expected one of namespaces, pods and networks")
-    try:
-        return rules.EntityRule(nets=[cidr.parse(each)[1].text for each in peer.networks])
-    except ValueError as error:
-        raise ConversionError(f"{field}.networks: {error}") from None
+    return rules.EntityRule(nets=[parsed(cidr.parse, each, f"{field}.networks")[1].text for each in peer.networks])
 
 
 def _pods_side(peer: _Peer, field: str) -> rules.EntityRule:

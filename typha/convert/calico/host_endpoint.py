@@ -16,7 +16,7 @@ Road not taken: refusing what only the v3 API refuses (no interface and no IP). 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -26,10 +26,10 @@ from typha.convert.calico.identity import identity_of
 from typha.convert.calico.keys import escape
 from typha.convert.calico.metadata import Metadata
 from typha.convert.calico.text import cidr, ports
-from typha.convert.calico.values import decoder_of, encode
+from typha.convert.calico.values import decoder_of, encode, labels_of
 from typha.convert.converter import Converted, form_of
 
-__all__ = ["HostEndpoints", "labels_of"]
+__all__ = ["HostEndpoints"]
 
 _DSCP_ANNOTATION: Final = "qos.projectcalico.org/dscp"
 _NOT_LIMITED: Final = qos.Direction(None, None, None, None, None, None, None, None)
@@ -70,17 +70,7 @@ class _Value(msgspec.Struct, omit_defaults=True, kw_only=True):
     controls: qos.QosControls | None = msgspec.field(default=None, name="qosControls")
 
 
-class _Labels(msgspec.Struct):
-    labels: dict[str, str] | None = None
-
-
 _decode: Final = decoder_of(_HostEndpoint)
-_decode_labels: Final = msgspec.msgpack.Decoder(_Labels).decode
-
-
-def labels_of(value: bytes) -> Mapping[str, str]:
-    """The labels in a value, for filters."""
-    return _decode_labels(value).labels or {}
 
 
 class HostEndpoints:

@@ -15,18 +15,11 @@ Road not taken: taking `default.` off every name. A policy may be called so.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from typha.convert.calico.metadata import CRD_GROUP, Metadata
-from typha.convert.converter import ConversionError
+from typha.convert.calico.metadata import Metadata, unpacked
 
 __all__ = ["Identity", "identity_of"]
-
-ANNOTATION: Final = "projectcalico.org/metadata"
-
-_decode: Final = msgspec.json.Decoder(Metadata | None).decode
 
 
 class Identity(NamedTuple):
@@ -39,19 +32,13 @@ class Identity(NamedTuple):
 
 def identity_of(metadata: Metadata, group: str) -> Identity:
     """What the v3 object of one of Calico's two groups is called and labelled. Raises ConversionError."""
-    annotations = metadata.annotations or {}
-    text = annotations.get(ANNOTATION) if group == CRD_GROUP else None
-    if text is None:
+    kept, annotations = unpacked(metadata, group)
+    if kept is None:
         return Identity("", _sorted(metadata.labels), annotations)
-    try:
-        kept = _decode(text) or Metadata()
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ConversionError(f"annotation {ANNOTATION}: does not decode: {error}") from None
     labels = metadata.labels
     if kept.labels:
         labels = {**(labels or {}), **kept.labels}
-    others = {name: each for name, each in annotations.items() if name != ANNOTATION}
-    return Identity(kept.name, _sorted(labels), {**others, **(kept.annotations or {})})
+    return Identity(kept.name, _sorted(labels), {**annotations, **(kept.annotations or {})})
 
 
 def _sorted(labels: dict[str, str] | None) -> dict[str, str] | None:

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from typha.convert.calico.fields import parsed
 from typha.convert.calico.metadata import Metadata, restored
 from typha.convert.calico.reading import reader_of
 from typha.convert.calico.text import cidr
@@ -76,10 +77,7 @@ class IpPools:
         """One entry. Raises ConversionError for a bad CIDR."""
         stored = _read(raw)
         spec = stored.spec
-        try:
-            network = cidr.parse(spec.cidr)[1]
-        except ValueError as error:
-            raise ConversionError(f"spec.cidr: {error}") from None
+        network = parsed(cidr.parse, spec.cidr, "spec.cidr")[1]
         key = f"/calico/v1/ipam/v{network.version}/pool/{cidr.key_text(network)}"
         try:
             restored(stored.metadata, self._group)

@@ -15,23 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
+from typha.convert.calico.fields import Int64, UInt64, canonical_time, parsed
 from typha.convert.calico.metadata import Metadata, restored, sorted_map
 from typha.convert.calico.reading import reader_of
-from typha.convert.calico.text import cidr, timestamp
+from typha.convert.calico.text import cidr
 from typha.convert.converter import Attribute, ConversionError, Converted, form_of
 from typha.convert.projection import encode_msgpack
 
 __all__ = ["Block", "IpamBlocks", "block_key", "node_attribute"]
 
 _HOST: Final = "host:"
-
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-# No upper bound: msgspec knows none above 63 bits, and what msgpack cannot hold is an error when it is encoded.
-UInt64 = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _StoredAttribute(msgspec.Struct):
@@ -108,17 +105,14 @@ class IpamBlocks:
         """One entry. Raises ConversionError for a bad CIDR (for which Calico gives the whole kind up) or time."""
         stored = _read(raw)
         spec = stored.spec
-        try:
-            network = cidr.parse(spec.cidr)[1]
-        except ValueError as error:
-            raise ConversionError(f"spec.cidr: {error}") from None
+        network = parsed(cidr.parse, spec.cidr, "spec.cidr")[1]
         key = block_key(network)
         try:
             restored(stored.metadata, self._group)
             value = Block(
                 cidr=network.text,
                 affinity=spec.affinity,
-                affinity_claim_time=_time(spec.affinity_claim_time, "spec.affinityClaimTime") or msgspec.UNSET,
+                affinity_claim_time=canonical_time(spec.affinity_claim_time, "spec.affinityClaimTime") or msgspec.UNSET,
                 allocations=spec.allocations,
                 unallocated=spec.unallocated,
                 attributes=[_attribute(each) for each in spec.attributes],
@@ -137,18 +131,9 @@ def _attribute(stored: _StoredAttribute) -> _Attribute:
         handle_id=stored.handle_id,
         secondary=sorted_map(stored.secondary),
         alternate=sorted_map(stored.alternate_owner_attrs or stored.alternate),
-        released_at=_time(stored.released_at, "spec.attributes[].releasedAt"),
+        released_at=canonical_time(stored.released_at, "spec.attributes[].releasedAt"),
     )
 
 
 def _sorted(numbers: dict[str, int] | None) -> dict[str, int] | None:
     return None if numbers is None else dict(sorted(numbers.items()))
-
-
-def _time(text: str | None, where: str) -> str | None:
-    if text is None:
-        return None
-    try:
-        return timestamp.canonical(text)
-    except ValueError as error:
-        raise ConversionError(f"{where}: {error}") from None

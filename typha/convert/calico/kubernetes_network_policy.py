@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from typha.convert.calico import keys, rules, v1
+from typha.convert.calico.fields import parsed
 from typha.convert.calico.text import cidr, ports
 from typha.convert.calico.text.label_selector import LabelSelector, namespace_selector, pod_selector
 from typha.convert.calico.values import decoder_of, encode
@@ -219,7 +220,4 @@ def _side(peer: NetworkPolicyPeer, field: str) -> rules.EntityRule:
 
 def _network(written: str, field: str) -> str:
     """An address without a length is none, other than in Calico's own kinds."""
-    try:
-        return cidr.parse(written)[1].text
-    except ValueError as error:
-        raise ConversionError(f"{field}: {error}") from None
+    return parsed(cidr.parse, written, field)[1].text

@@ -23,7 +23,7 @@ from typing import Any, Final
 import msgspec
 
 from typha.convert.calico import keys
-from typha.convert.calico.metadata import Metadata, checked, of_kubernetes
+from typha.convert.calico.metadata import Metadata, checked, of_kubernetes, v3_object
 from typha.convert.calico.reading import reader_of
 from typha.convert.calico.values import encode
 from typha.convert.converter import ConversionError, Converted, form_of
@@ -85,10 +85,6 @@ class LiveMigrations:
             spec["source"] = {"workload": {"orchestratorID": "k8s", "workloadID": f"{namespace}/{source}"}}
         selector = f"{_MACHINE_LABEL} == '{machine}' && {_MIGRATION_LABEL} == '{stored.uid}'"
         spec["target"] = {"selector": selector}
-        value = {
-            "kind": "LiveMigration",
-            "apiVersion": "projectcalico.org/v3",
-            "metadata": checked(of_kubernetes(stored, stored.labels, stored.annotations)),
-            "spec": spec,
-        }
-        return (Converted(keys.v3("livemigrations", object_name), encode(value), (namespace,)),)
+        metadata = checked(of_kubernetes(stored, stored.labels, stored.annotations))
+        value = encode(v3_object("LiveMigration", metadata, spec))
+        return (Converted(keys.v3("livemigrations", object_name), value, (namespace,)),)

@@ -1,7 +1,7 @@
 """The metadata of v3 objects: as Calico gives it to its agents, whatever the object was stored as.
 
 Place: every converter that sends a whole v3 object decodes `metadata` into `Metadata` and sends what `restored` or
-`of_kubernetes` makes of it.
+`of_kubernetes` makes of it, in a `v3_object`.
 
 Invariants
 1. Neither `resourceVersion` nor `managedFields` is ever in a value: an entry has its own version, and a write that
@@ -24,36 +24,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Any, Final
 
 import msgspec
 
-from typha.convert.calico.text import timestamp, uid
+from typha.convert.calico.fields import Int64, canonical_time
+from typha.convert.calico.text import uid
 from typha.convert.converter import ConversionError
 
 __all__ = [
+    "API_VERSION",
     "CRD_GROUP",
     "Metadata",
     "OwnerReference",
     "checked",
+    "is_label_value",
     "is_name",
+    "is_qualified",
     "labels_of",
     "of_kubernetes",
     "restored",
     "sorted_map",
     "text_map",
+    "unpacked",
+    "v3_object",
 ]
 
 CRD_GROUP: Final = "crd.projectcalico.org"
 """Objects of this group are custom resources that Calico's API hides behind v3 objects."""
+API_VERSION: Final = "projectcalico.org/v3"
+"""Of every v3 object, whichever group serves it."""
 
 _ANNOTATION: Final = "projectcalico.org/metadata"
-_V3: Final = "projectcalico.org/v3"
 # Owners of the second kind are from before Calico turned UIDs around when it wrote them.
-_CALICO_OWNERS: Final = ("crd.projectcalico.org/v1", _V3)
-
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-
+_CALICO_OWNERS: Final = ("crd.projectcalico.org/v1", API_VERSION)
 
 # A DNS subdomain: Calico's `name`.
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
@@ -111,17 +115,12 @@ def restored(stored: Metadata, group: str) -> Metadata:
     if group != CRD_GROUP:
         return _settled(stored)
     identity = _reversed_uid(stored.uid, "metadata.uid") if stored.uid else ""
-    annotations = dict(stored.annotations or {})
-    text = annotations.pop(_ANNOTATION, None)
-    if text is None:
+    kept, annotations = unpacked(stored, group)
+    if kept is None:
         return _settled(msgspec.structs.replace(stored, uid=identity))
     where = f"annotation {_ANNOTATION}"
-    try:
-        kept = _decode(text) or Metadata()
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ConversionError(f"{where}: does not decode: {error}") from None
     owners = [
-        msgspec.structs.replace(each, api_version=_V3, uid=_reversed_uid(each.uid, f"{where}: ownerReferences"))
+        msgspec.structs.replace(each, api_version=API_VERSION, uid=_reversed_uid(each.uid, f"{where}: ownerReferences"))
         if each.api_version in _CALICO_OWNERS
         else each
         for each in kept.owner_references or ()
@@ -139,6 +138,27 @@ def restored(stored: Metadata, group: str) -> Metadata:
         ),
         f"{where}: ",
     )
+
+
+def unpacked(stored: Metadata, group: str) -> tuple[Metadata | None, dict[str, str]]:
+    """What an annotation of a custom resource holds (None without it), and the other annotations.
+
+    Raises ConversionError where it does not decode.
+    """
+    annotations = stored.annotations or {}
+    text = annotations.get(_ANNOTATION) if group == CRD_GROUP else None
+    if text is None:
+        return None, annotations
+    try:
+        kept = _decode(text) or Metadata()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ConversionError(f"annotation {_ANNOTATION}: does not decode: {error}") from None
+    return kept, {name: each for name, each in annotations.items() if name != _ANNOTATION}
+
+
+def v3_object(kind: str, metadata: Metadata, spec: object) -> dict[str, Any]:
+    """A whole v3 object as it is sent, without a status."""
+    return {"kind": kind, "apiVersion": API_VERSION, "metadata": metadata, "spec": spec}
 
 
 def of_kubernetes(
@@ -180,15 +200,15 @@ def checked(metadata: Metadata) -> Metadata:
         raise ConversionError("metadata.name: not a DNS subdomain")
     size = 0
     for name, value in (metadata.annotations or {}).items():
-        if not _is_qualified(name.lower()):
+        if not is_qualified(name.lower()):
             raise ConversionError("metadata.annotations: a name is not a qualified name")
         size += len(name.encode()) + len(value.encode())
     if size > _ANNOTATIONS_BYTES:
         raise ConversionError("metadata.annotations: more than 256 KiB")
     for name, value in (metadata.labels or {}).items():
-        if not _is_qualified(name):
+        if not is_qualified(name):
             raise ConversionError("metadata.labels: a name is not a qualified name")
-        if not _LABEL_VALUE.fullmatch(value):
+        if not is_label_value(value):
             raise ConversionError("metadata.labels: a value is not one that labels may have")
     return metadata
 
@@ -198,16 +218,22 @@ def is_name(text: str) -> bool:
     return len(text) <= _NAME_LENGTH and _NAME.fullmatch(text) is not None
 
 
-def labels_of(value: bytes) -> Mapping[str, str]:
-    """The labels in a v3 object's value, for filters."""
-    return _decode_labels(value).metadata.labels or {}
-
-
-def _is_qualified(name: str) -> bool:
+def is_qualified(name: str) -> bool:
+    """Whether a label can be called so: Kubernetes' IsQualifiedName."""
     prefix, slash, rest = name.rpartition("/")
     if slash and not is_name(prefix):
         return False
     return _QUALIFIED.fullmatch(rest) is not None
+
+
+def is_label_value(text: str) -> bool:
+    """Kubernetes' IsValidLabelValue; empty is good."""
+    return _LABEL_VALUE.fullmatch(text) is not None
+
+
+def labels_of(value: bytes) -> Mapping[str, str]:
+    """The labels in a v3 object's value, for filters."""
+    return _decode_labels(value).metadata.labels or {}
 
 
 def _reversed_uid(text: str, where: str) -> str:
@@ -221,19 +247,10 @@ def _settled(metadata: Metadata, where: str = "") -> Metadata:
     """Empty lists and maps left out, times canonical."""
     return msgspec.structs.replace(
         metadata,
-        creation_timestamp=_time(metadata.creation_timestamp, f"{where}creationTimestamp"),
-        deletion_timestamp=_time(metadata.deletion_timestamp, f"{where}deletionTimestamp"),
+        creation_timestamp=canonical_time(metadata.creation_timestamp or None, f"{where}creationTimestamp"),
+        deletion_timestamp=canonical_time(metadata.deletion_timestamp or None, f"{where}deletionTimestamp"),
         labels=sorted_map(metadata.labels),
         annotations=sorted_map(metadata.annotations),
         owner_references=metadata.owner_references or None,
         finalizers=metadata.finalizers or None,
     )
-
-
-def _time(text: str | None, where: str) -> str | None:
-    if not text:
-        return None
-    try:
-        return timestamp.canonical(text)
-    except ValueError as error:
-        raise ConversionError(f"{where}: {error}") from None

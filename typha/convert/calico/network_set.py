@@ -14,7 +14,7 @@ Road not taken: quarantine of the whole set, as for policies, because of 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -24,10 +24,10 @@ from typha.convert.calico.keys import escape
 from typha.convert.calico.metadata import Metadata
 from typha.convert.calico.rules import NAMESPACE_LABEL
 from typha.convert.calico.text import cidr
-from typha.convert.calico.values import decoder_of, encode
+from typha.convert.calico.values import decoder_of, encode, labels_of
 from typha.convert.converter import Converted, form_of
 
-__all__ = ["GlobalNetworkSets", "NetworkSets", "keys_of", "labels_of"]
+__all__ = ["GlobalNetworkSets", "NetworkSets", "keys_of"]
 
 
 class _Spec(msgspec.Struct):
@@ -45,22 +45,12 @@ class _Value(msgspec.Struct, omit_defaults=True, kw_only=True):
     profile_ids: list[str] | None = None
 
 
-class _Labels(msgspec.Struct):
-    labels: dict[str, str] | None = None
-
-
 _decode: Final = decoder_of(_NetworkSet)
-_decode_labels: Final = msgspec.msgpack.Decoder(_Labels).decode
 
 
 def keys_of(object_name: str) -> Sequence[str]:
     """The one key of the set `namespace/name` or `name`."""
     return (f"/calico/v1/netset/{escape(object_name)}",)
-
-
-def labels_of(value: bytes) -> Mapping[str, str]:
-    """The labels in a value, for filters."""
-    return _decode_labels(value).labels or {}
 
 
 class GlobalNetworkSets:

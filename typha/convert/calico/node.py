@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from typha.convert.calico import keys
-from typha.convert.calico.metadata import checked, labels_of, of_kubernetes, text_map
+from typha.convert.calico.metadata import checked, labels_of, of_kubernetes, text_map, v3_object
 from typha.convert.calico.node_facts import Facts, KubernetesNode, facts_of, is_wireguard_key, read_node
 from typha.convert.calico.text import cidr
 from typha.convert.calico.values import encode
@@ -103,11 +103,9 @@ class Nodes:
         stored = node.metadata
         labels = {**_texts(stored.annotations, _LABELS), **(stored.labels or {})}
         annotations = {**_texts(stored.annotations, _ANNOTATIONS), _KUBE_LABELS: _labels_text(stored.labels)}
-        value: dict[str, Any] = {
-            "kind": "Node",
-            "apiVersion": "projectcalico.org/v3",
-            "metadata": checked(of_kubernetes(stored, labels, annotations)),
-            "spec": _spec(object_name, node, facts),
+        metadata = checked(of_kubernetes(stored, labels, annotations))
+        value = {
+            **v3_object("Node", metadata, _spec(object_name, node, facts)),
             "status": _Status(
                 key_v4=facts.wireguard_key_v4, key_v6=facts.wireguard_key_v6, pod_cidrs=node.spec.pod_cidrs
             ),

@@ -21,10 +21,10 @@ from typing import Final
 
 import msgspec
 
+from typha.convert.calico.fields import parsed
 from typha.convert.calico.metadata import Metadata
 from typha.convert.calico.reading import reader_of
 from typha.convert.calico.text import cidr
-from typha.convert.converter import ConversionError
 
 __all__ = ["Facts", "KubernetesNode", "as_number", "facts_of", "is_mac", "is_wireguard_key", "read_node"]
 
@@ -172,8 +172,5 @@ def _is_network(text: str, version: int) -> bool:
 
 
 def _second_address(pod_cidr: str) -> str:
-    try:
-        address, _ = cidr.parse(pod_cidr)
-    except ValueError as error:
-        raise ConversionError(f"spec.podCIDR: {error}") from None
+    address, _ = parsed(cidr.parse, pod_cidr, "spec.podCIDR")
     return address.next().text if address.version == 4 else ""

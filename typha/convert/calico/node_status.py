@@ -15,23 +15,21 @@ change.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
 from typha.convert.calico import keys
+from typha.convert.calico.fields import Int64, canonical_time
 from typha.convert.calico.ipam_block import node_attribute
-from typha.convert.calico.metadata import Metadata, checked, is_name, restored
+from typha.convert.calico.metadata import Metadata, checked, is_name, restored, v3_object
 from typha.convert.calico.reading import reader_of
-from typha.convert.calico.text import timestamp
 from typha.convert.calico.values import encode
 from typha.convert.converter import ConversionError, Converted, form_of
 
 __all__ = ["CalicoNodeStatuses", "keys_of"]
 
 _LONGEST_PERIOD_S: Final = 24 * 60 * 60
-
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class _Spec(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -124,20 +122,11 @@ class CalicoNodeStatuses:
         spec, status = stored.spec, stored.status
         _check(spec)
         spec.classes = spec.classes or None
-        if status.last_updated is not None:
-            try:
-                status.last_updated = timestamp.canonical(status.last_updated)
-            except ValueError as error:
-                raise ConversionError(f"status.lastUpdated: {error}") from None
+        status.last_updated = canonical_time(status.last_updated, "status.lastUpdated")
         status.bgp.peers_v4 = status.bgp.peers_v4 or msgspec.UNSET
         status.bgp.peers_v6 = status.bgp.peers_v6 or msgspec.UNSET
-        value = {
-            "kind": "CalicoNodeStatus",
-            "apiVersion": "projectcalico.org/v3",
-            "metadata": checked(restored(stored.metadata, self._group)),
-            "spec": spec,
-            "status": status,
-        }
+        metadata = checked(restored(stored.metadata, self._group))
+        value = {**v3_object("CalicoNodeStatus", metadata, spec), "status": status}
         return (Converted(keys.v3("caliconodestatuses", object_name), encode(value), node_attribute(spec.node)),)
 
 

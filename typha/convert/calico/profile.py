@@ -15,14 +15,15 @@ Road not taken: one converter of both resources. They are watched apart, and a t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from typha.convert.calico import keys
-from typha.convert.calico.text import timestamp, uid
+from typha.convert.calico.fields import canonical_time
+from typha.convert.calico.metadata import API_VERSION, is_label_value, is_qualified
+from typha.convert.calico.text import uid
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import ConversionError, Converted, form_of
 
@@ -30,12 +31,6 @@ __all__ = ["NamespaceProfiles", "ServiceAccountProfiles", "keys_of"]
 
 _DEFAULT_ALLOW: Final = "projectcalico-default-allow"
 _NAME_LABEL: Final = "projectcalico.org/name"
-
-# Kubernetes' own limits (apimachinery `util/validation`), which the label was within before it had its prefix.
-_DOMAIN_MAX: Final = 253
-_LABEL_MAX: Final = 63
-_LABEL_NAME: Final = re.compile(r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_LABEL_PREFIX: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 class _SourceMetadata(msgspec.Struct, gc=False, rename="camel"):
@@ -68,7 +63,7 @@ class _V3Profile(msgspec.Struct, gc=False):
     metadata: _V3Metadata
     spec: _V3Spec
     kind: str = "Profile"
-    api_version: str = msgspec.field(default="projectcalico.org/v3", name="apiVersion")
+    api_version: str = msgspec.field(default=API_VERSION, name="apiVersion")
 
 
 _decode: Final = decoder_of(_Source)
@@ -136,12 +131,14 @@ def _prefixed(labels: Mapping[str, str] | None, prefix: str, name: str) -> dict[
 def _entries(profile: str, source: _SourceMetadata, spec: _V3Spec, rules: bytes, namespace: str) -> Sequence[Converted]:
     labels_key, rules_key, v3_key = _keys(profile)
     attributes = (namespace,)
-    metadata = _V3Metadata(profile, _reversed(source.uid), _time(source.creation_timestamp))
+    identity = _reversed(source.uid)
+    created = canonical_time(source.creation_timestamp or None, "metadata.creationTimestamp")
+    metadata = _V3Metadata(profile, identity, created)
     entries = [
         Converted(labels_key, encode(spec.labels_to_apply), attributes),
         Converted(rules_key, rules, attributes),
     ]
-    if all(_is_label(*each) for each in spec.labels_to_apply.items()):
+    if all(is_qualified(name) and is_label_value(value) for name, value in spec.labels_to_apply.items()):
         entries.append(Converted(v3_key, encode(_V3Profile(metadata, spec)), attributes))
     return entries
 
@@ -151,24 +148,3 @@ def _reversed(text: str) -> str:
         return uid.reverse(text)
     except ValueError:
         raise ConversionError("metadata.uid: is missing or is not a UUID") from None
-
-
-def _time(text: str | None) -> str | None:
-    if not text:
-        return None
-    try:
-        return timestamp.canonical(text)
-    except ValueError as error:
-        raise ConversionError(f"metadata.creationTimestamp: {error}") from None
-
-
-def _is_label(key: str, value: str) -> bool:
-    """Kubernetes' IsQualifiedName and IsValidLabelValue."""
-    prefix, slash, name = key.rpartition("/")
-    if slash and (len(prefix) > _DOMAIN_MAX or not _LABEL_PREFIX.fullmatch(prefix)):
-        return False
-    return _is_label_text(name) and (not value or _is_label_text(value))
-
-
-def _is_label_text(text: str) -> bool:
-    return len(text) <= _LABEL_MAX and _LABEL_NAME.fullmatch(text) is not None

@@ -24,6 +24,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from typha.convert.calico import v1
+from typha.convert.calico.fields import parsed
 from typha.convert.calico.text import cidr, ports, selector
 from typha.convert.converter import ConversionError
 
@@ -254,10 +255,7 @@ def _checked(written: str, field: str) -> str:
 def _networks(written: list[str] | None, field: str) -> list[str] | None:
     if not written:
         return None
-    try:
-        return [cidr.parse_either(each)[1].text for each in written]
-    except ValueError as error:
-        raise ConversionError(f"{field}: {error}") from None
+    return [parsed(cidr.parse_either, each, field)[1].text for each in written]
 
 
 def _ports(written: list[int | str] | None, field: str) -> list[int | str] | None:

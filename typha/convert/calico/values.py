@@ -9,17 +9,23 @@ Rules of Go's encoder that every struct here follows, because Calico's agents se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from typha.convert.converter import ConversionError
 
-__all__ = ["decoder_of", "encode", "whole"]
+__all__ = ["decoder_of", "encode", "labels_of", "whole"]
 
 T = TypeVar("T")
 
+
+class _Labelled(msgspec.Struct, gc=False):
+    labels: dict[str, str] | None = None
+
+
+_decode_labels: Final = msgspec.msgpack.Decoder(_Labelled).decode
 encode: Final = msgspec.msgpack.Encoder().encode
 """A struct, dict or text as msgpack."""
 
@@ -35,6 +41,11 @@ def decoder_of(kind: type[T]) -> Callable[[bytes], T]:
             raise ConversionError(f"does not decode: {error}") from None
 
     return read
+
+
+def labels_of(value: bytes) -> Mapping[str, str]:
+    """The labels that stand at the top of a v1 value, for filters."""
+    return _decode_labels(value).labels or {}
 
 
 def whole(number: float | None) -> Any:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -27,10 +27,10 @@ import msgspec
 from typha.convert.calico.keys import escape
 from typha.convert.calico.pod_networks import Nat, PodNetwork, address_nats, networks, source_prefixes
 from typha.convert.calico.qos import Direction, QosControls, controls
-from typha.convert.calico.values import decoder_of, encode
+from typha.convert.calico.values import decoder_of, encode, labels_of
 from typha.convert.converter import NO_VALUE, Attribute, ConversionError, Converted, form_of
 
-__all__ = ["WorkloadEndpoints", "labels_of"]
+__all__ = ["WorkloadEndpoints"]
 
 _ORCHESTRATOR: Final = "k8s"
 _ENDPOINT: Final = "eth0"
@@ -180,18 +180,8 @@ class _Endpoint(msgspec.Struct, gc=False, omit_defaults=True):
     qos_controls: QosControls | None = msgspec.field(default=None, name="qosControls")
 
 
-class _Labelled(msgspec.Struct, gc=False):
-    labels: dict[str, str] = {}
-
-
 _decode: Final = decoder_of(_Pod)
 _decode_place: Final = decoder_of(_PlacedPod)
-_decode_labels: Final = msgspec.msgpack.Decoder(_Labelled).decode
-
-
-def labels_of(value: bytes) -> Mapping[str, str]:
-    """The labels of an endpoint's value, for filters."""
-    return _decode_labels(value).labels
 
 
 class WorkloadEndpoints:

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from typha.convert.calico.fields import Int64, UInt8, UInt16, UInt32
 from typha.convert.calico.text import cidr, duration, ports
 from typha.convert.converter import ConversionError
 
@@ -59,17 +60,11 @@ class Kind(NamedTuple):
     if_absent: str | None = None
 
 
-Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-Uint32 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
-Uint16 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 16) - 1)]
-Uint8 = Annotated[int, msgspec.Meta(ge=0, le=(1 << 8) - 1)]
-
-
 class ProtoPort(msgspec.Struct, frozen=True):
     """An element of a failsafe list. Null and absent are Go's zero."""
 
     protocol: str | None = None
-    port: Uint16 | None = None
+    port: UInt16 | None = None
     net: str | None = None
 
 
@@ -247,9 +242,9 @@ def _read_health(raw: msgspec.Raw) -> list[tuple[str, int]] | None:
 _optional_text: Final = _reader(str | None)
 _optional_texts: Final = _reader(list[str | None] | None)
 _optional_map: Final = _reader(dict[str, str | None] | None)
-_optional_port: Final = _reader(Uint16 | str | None)
-_optional_ports: Final = _reader(list[Uint16 | str] | None)
-_optional_dscp: Final = _reader(Uint8 | str | None)
+_optional_port: Final = _reader(UInt16 | str | None)
+_optional_ports: Final = _reader(list[UInt16 | str] | None)
+_optional_dscp: Final = _reader(UInt8 | str | None)
 _optional_proto_ports: Final = _reader(list[ProtoPort | None] | None)
 _optional_table_ranges: Final = _reader(list[TableRange | None] | None)
 _optional_health_timeouts: Final = _reader(list[HealthTimeout | None] | None)
@@ -264,7 +259,7 @@ BOOL: Final = Kind(_reader(bool | None), lambda value: "true" if value else "fal
 """A pointer to a bool."""
 INT: Final = Kind(_reader(Int64 | None), str, _same)
 """A pointer to an int (64 bits)."""
-MASK: Final = Kind(_reader(Uint32 | None), str, _same)
+MASK: Final = Kind(_reader(UInt32 | None), str, _same)
 """A pointer to a uint32."""
 SECONDS: Final = Kind(_read_duration, duration.seconds_text, duration.canonical_text)
 """A pointer to a duration; its key counts seconds."""

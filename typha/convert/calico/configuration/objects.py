@@ -16,7 +16,6 @@ Road not taken: sending what is right of an object that is wrong. Half of a conf
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -24,21 +23,17 @@ import msgspec
 
 from typha.convert.calico import keys
 from typha.convert.calico.configuration.kinds import Kind
-from typha.convert.calico.metadata import Metadata, checked, restored
+from typha.convert.calico.metadata import Metadata, checked, is_qualified, restored, v3_object
 from typha.convert.calico.values import decoder_of, encode
 from typha.convert.converter import Attribute, ConversionError, Converted
 
-__all__ = ["API_VERSION", "Field", "Shape", "converted"]
+__all__ = ["Field", "Shape", "converted"]
 
-API_VERSION: Final = "projectcalico.org/v3"
 _GLOBAL: Final = "default"
 _NODE_PREFIX: Final = "node."
 _GLOBAL_CONFIG: Final = "/calico/v1/config"
 _OVERRIDE: Final = "config.projectcalico.org/"
 """An annotation of this prefix is the text of the key that follows it, whatever the spec says, unchecked."""
-
-# Kubernetes' rule for what follows the slash in an annotation's name.
-_PART_OF_A_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 class Field(NamedTuple):
@@ -117,7 +112,7 @@ def _read(fields: Sequence[Field], spec: Mapping[str, msgspec.Raw]) -> dict[str,
 def _overrides(annotations: Mapping[str, str]) -> dict[str, str]:
     found = {name.removeprefix(_OVERRIDE): text for name, text in annotations.items() if name.startswith(_OVERRIDE)}
     # What the API server checks of annotations, it does not check of those that come back out of one.
-    if not all(map(_PART_OF_A_NAME.fullmatch, found)):
+    if not all(is_qualified(_OVERRIDE + name) for name in found):
         raise ConversionError(f"metadata.annotations: what follows {_OVERRIDE} is not the name of a key")
     return found
 
@@ -142,4 +137,4 @@ def _whole(shape: Shape, metadata: Metadata, values: Mapping[str, Any]) -> dict[
             except ConversionError as error:
                 raise ConversionError(f"spec.{field.name}: {error.reason}") from None
         spec[field.name] = field.kind.json(value)
-    return {"kind": shape.kind, "apiVersion": API_VERSION, "metadata": metadata, "spec": spec}
+    return v3_object(shape.kind, metadata, spec)

@@ -24,6 +24,7 @@ from typing import Final
 
 from typha import feeds
 from typha.cache.catalog import Catalog
+from typha.cache.packing import Packer
 from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
@@ -112,7 +113,7 @@ class App:
                 keys_of=spec.keys.keys_of,
                 may_be_contested=spec.keys.may_be_contested,
                 tombstone_limit=config.tombstones,
-                packs=config.memory.compress_entries,
+                make_packer=Packer if config.memory.compress_entries else None,
                 now=self._started_at,
             )
             for number, spec in enumerate(self._spec.topics.values())

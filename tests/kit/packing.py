@@ -42,6 +42,5 @@ def everything_packed() -> Iterator[None]:
     defaults = Topic.__init__.__kwdefaults__ or {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "_WORTH", float("inf"))
-        patch.setattr("typha.cache.topic.Packer", _Eager)
-        patch.setattr(Topic.__init__, "__kwdefaults__", {**defaults, "packs": True})
+        patch.setattr(Topic.__init__, "__kwdefaults__", {**defaults, "make_packer": _Eager})
         yield

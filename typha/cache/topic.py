@@ -87,7 +87,7 @@ class Topic:
 
     ``keys_of``: every key that an object of that name can have (``own_name``, ``in_items`` or another rule); None where
     keys do not follow from the name, then the topic keeps who claims what. ``may_be_contested(name, key)``: whether
-    another object could claim that key too. ``packs``: values are held compressed where that is worth it; needs zstd.
+    another object could claim that key too. ``make_packer``: values are held compressed where that is worth it.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Topic:
         keys_of: Callable[[str], Sequence[str]] | None = own_name,
         may_be_contested: Callable[[str, str], bool] = lambda name, key: False,
         tombstone_limit: int = TOMBSTONE_LIMIT,
-        packs: bool = False,
+        make_packer: Callable[[], Packer] | None = None,
         now: float = 0.0,
     ) -> None:
         self.name = name
@@ -109,7 +109,8 @@ class Topic:
         self.attributes = attributes
         self.is_ordered = True
         self.log = Log()
-        self.packer = Packer() if packs else None
+        self.make_packer = make_packer
+        self.packer = make_packer() if make_packer is not None else None
         self.views = Views(attributes)
         self.history = History(tombstone_limit)
         self.head = 0

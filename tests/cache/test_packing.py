@@ -6,7 +6,7 @@ import msgpack
 import pytest
 
 from tests.cache.entries import listed
-from typha.cache.packing import FAST_ENOUGH_S, FIRST_TRAINED_AT, Codec, Packer, size_of
+from typha.cache.packing import FAST_ENOUGH_BYTE_S, FAST_ENOUGH_S, FIRST_TRAINED_AT, Codec, Packer, size_of
 from typha.cache.topic import Topic
 
 
@@ -100,7 +100,9 @@ def test_without_zstd_nothing_packs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_takes_too_long_stays_plain() -> None:
-    for seconds, is_packed in ((64 * FAST_ENOUGH_S, True), (64 * FAST_ENOUGH_S * 1.01, False)):
+    size = sum(len(pod(number)) for number in range(64))
+    allowed_s = 64 * FAST_ENOUGH_S + size * FAST_ENOUGH_BYTE_S
+    for seconds, is_packed in ((allowed_s, True), (allowed_s * 1.01, False)):
         packer = Packer(iter((0.0, seconds)).__next__)
         packer.train(map(pod, range(1000)), 1000)
         assert (packer.codec is not None) is is_packed

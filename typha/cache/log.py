@@ -54,6 +54,11 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         """Bytes of key and plain value."""
         return len(self.key) + (len(self.held) if self.codec is None else size_of(self.held))
 
+    @property
+    def held_size(self) -> int:
+        """Bytes of key and value as held."""
+        return len(self.key) + len(self.held)
+
     def holds(self, value: bytes, attributes: tuple[Attribute, ...]) -> bool:
         """Whether this entry already has that value and those attributes."""
         if self.attributes != attributes:

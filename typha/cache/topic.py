@@ -55,6 +55,7 @@ class TopicStatistics(NamedTuple):
     entries: int
     tombstones: int
     value_bytes: int
+    held_bytes: int
     puts: int
     deletes: int
     unchanged: int
@@ -123,7 +124,7 @@ class Topic:
         self.quarantined: dict[str, Quarantined] = {}
         self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
         self.quarantines_total = 0
-        self.value_bytes = 0
+        self.value_bytes = self.held_bytes = 0
         self.listener: Callable[[Topic], None] | None = None
         self.digest_salt: bytes | None = None
         self.restamped: set[str] = set()
@@ -273,7 +274,9 @@ class Topic:
         """Put one entry at the end of the log and of its views."""
         key = entry.key
         before = self.log.entries.get(key)
-        self.value_bytes += entry.size - (before.size if before is not None else 0)
+        self._count(entry, +1)
+        if before is not None:
+            self._count(before, -1)
         for burial in self.views.put(before, entry):
             self.history.bury(burial)
         self.log.put(entry)
@@ -289,13 +292,17 @@ class Topic:
             chosen = islice(entries.values(), 0, None, packer.stride(len(entries)))
             packer.train((entry.value for entry in chosen), len(entries))
 
+    def _count(self, entry: Entry, sign: int) -> None:
+        self.value_bytes += sign * entry.size
+        self.held_bytes += sign * entry.held_size
+
     def drop_key(self, key: str, rv: int) -> None:
         """Turn one key into a tombstone; nothing happens where it is not held."""
         before = self.log.entries.get(key)
         if before is None:
             return
         key = before.key  # one text in all logs and burials
-        self.value_bytes -= before.size
+        self._count(before, -1)
         for burial in self.views.delete(before, rv):
             self.history.bury(burial)
         self.log.delete(key, rv)
@@ -308,7 +315,9 @@ class Topic:
         """A first list: entries ascend by rv."""
         self.log.load(entries)
         self.views.load(entries)
-        self.value_bytes = sum(entry.size for entry in entries)
+        self.value_bytes = self.held_bytes = 0
+        for entry in entries:
+            self._count(entry, +1)
         self.puts_total += len(entries)
 
     def finish_list(self, list_rv: int, now: float, quarantined: Mapping[str, tuple[int, str]]) -> None:
@@ -356,7 +365,7 @@ class Topic:
             self.claims.clear()
         self.quarantined.clear()
         self.restamped.clear()
-        self.head = self.value_bytes = 0
+        self.head = self.value_bytes = self.held_bytes = 0
         self.generation += 1
         self.has_synced = False
         self._notify()
@@ -377,6 +386,7 @@ class Topic:
             entries=len(self.log.entries),
             tombstones=len(self.log.tombstones),
             value_bytes=self.value_bytes,
+            held_bytes=self.held_bytes,
             puts=self.puts_total,
             deletes=self.deletes_total,
             unchanged=self.unchanged_total,

@@ -29,7 +29,7 @@ def at_no_cost() -> Packer:
 
 def trained(count: int = 1000) -> Codec:
     packer = at_no_cost()
-    packer.train(map(pod, range(count)), count)
+    packer.train(map(pod, range(count)))
     assert packer.codec is not None
     return packer.codec
 
@@ -57,11 +57,11 @@ def test_what_does_not_shrink_stays_plain() -> None:
     assert codec.pack(noise) is noise
     assert codec.pack(b"\xc3") == b"\xc3"
     packer = Packer()
-    packer.train([b"\xc3"] * 1000, 1000)  # nothing to learn from
+    packer.train([b"\xc3"] * 1000)  # nothing to learn from
     assert packer.codec is None
 
 
-def test_a_topic_trains_when_it_has_enough_and_again_when_it_has_four_times_as_many() -> None:
+def test_a_topic_trains_when_it_has_enough_and_again_when_it_has_sixteen_times_as_many() -> None:
     topic = Topic("pods", 0, form="1", make_packer=at_no_cost)
     loading = topic.begin_list()
     for number in range(FIRST_TRAINED_AT - 1):
@@ -70,7 +70,7 @@ def test_a_topic_trains_when_it_has_enough_and_again_when_it_has_four_times_as_m
     assert topic.packer is not None
     assert topic.packer.codec is None
     codecs: set[Codec | None] = set()
-    for number in range(FIRST_TRAINED_AT * 4 + 1):
+    for number in range(FIRST_TRAINED_AT * 16 + 1):
         key = f"b/{number}"
         topic.put(key, 10_000 + number, [(key, pod(number), ())], 0.0)
         codecs.add(topic.packer.codec)
@@ -104,5 +104,5 @@ def test_what_takes_too_long_stays_plain() -> None:
     allowed_s = 64 * FAST_ENOUGH_S + size * FAST_ENOUGH_BYTE_S
     for seconds, is_packed in ((allowed_s, True), (allowed_s * 1.01, False)):
         packer = Packer(iter((0.0, seconds)).__next__)
-        packer.train(map(pod, range(1000)), 1000)
+        packer.train(map(pod, range(1000)))
         assert (packer.codec is not None) is is_packed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
@@ -20,13 +20,10 @@ class _Eager(packing.Packer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.train((), 0)
+        self.learn({})
 
-    def is_due(self, count: int) -> bool:
-        return True
-
-    def train(self, values: object, count: int) -> None:
-        self.codec = packing.Codec(_dictionary(count % 7))
+    def learn(self, entries: Mapping[str, packing.Valued]) -> None:
+        self.codec = packing.Codec(_dictionary(len(entries) % 7))
 
 
 @cache

@@ -95,7 +95,8 @@ class Loading:
 
     def _change(self, entry: Entry) -> None:
         self._changed[entry.key] = entry
-        self._topic.learn(self._changed)
+        if self._topic.packer is not None:
+            self._topic.packer.learn(self._changed)
 
     def _settle_claims(self) -> None:
         """Claims are decided over the whole list, lowest name first, whatever the order of pages."""

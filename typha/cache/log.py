@@ -55,15 +55,17 @@ class Entry(msgspec.Struct, gc=False, frozen=True):
         return len(self.key) + (len(self.held) if self.codec is None else size_of(self.held))
 
     @property
-    def held_size(self) -> int:
-        """Bytes of key and value as held."""
-        return len(self.key) + len(self.held)
+    def saved(self) -> int:
+        """Bytes of the value that packing saves."""
+        return 0 if self.codec is None else size_of(self.held) - len(self.held)
 
     def holds(self, value: bytes, attributes: tuple[Attribute, ...]) -> bool:
         """Whether this entry already has that value and those attributes."""
         if self.attributes != attributes:
             return False
-        return self.held == (value if self.codec is None else self.codec.pack(value))
+        if self.codec is None:
+            return self.held == value
+        return size_of(self.held) == len(value) and self.codec.pack(value) == self.held
 
 
 def entry_of(rv: int, item: Item, before: Entry | None = None, packer: Packer | None = None) -> Entry:

@@ -22,15 +22,16 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Final, Protocol
 
 from typha.wire.compression import Compressor, Dictionary, is_available, train
 
 # Fewer are not worth the 200 KB that a codec holds.
 FIRST_TRAINED_AT: Final = 256
 # Trained again when there are so many times more: what a list begins with is of a few namespaces only.
-_GROWTH: Final = 4
+_GROWTH: Final = 16
 _DICTIONARY_BYTES: Final = 16 * 1024
 # It is never sent: zstd only wants one, and small ones take the least of each value.
 _DICTIONARY_ID: Final = 1
@@ -87,6 +88,15 @@ def size_of(packed: bytes) -> int:
     return size
 
 
+class Valued(Protocol):
+    """An entry."""
+
+    @property
+    def value(self) -> bytes:
+        """Plain."""
+        ...
+
+
 class Packer:
     """A topic's present codec (None: values stay plain), and when the next one is due. RuntimeError without zstd.
 
@@ -102,17 +112,15 @@ class Packer:
         self.codec: Codec | None = None
         self.next_training_at = FIRST_TRAINED_AT
 
-    def is_due(self, count: int) -> bool:
-        """Whether that many entries want a (new) codec."""
-        return count >= self.next_training_at
+    def learn(self, entries: Mapping[str, Valued]) -> None:
+        """Train where these entries (all of the topic, or of a list that loads) have become enough for a new codec."""
+        count = len(entries)
+        if count >= self.next_training_at:
+            self.next_training_at = count * _GROWTH
+            self.train(entry.value for entry in islice(entries.values(), 0, None, max(1, count // _SAMPLES)))
 
-    def stride(self, count: int) -> int:
-        """Every so many-th of ``count`` entries is a sample."""
-        return max(1, count // _SAMPLES)
-
-    def train(self, values: Iterable[bytes], count: int) -> None:
-        """Make a codec from such samples of ``count`` entries; none where it gains too little or takes too long."""
-        self.next_training_at = count * _GROWTH
+    def train(self, values: Iterable[bytes]) -> None:
+        """Make a codec from such samples; none where it gains too little or takes too long."""
         samples: list[bytes] = []
         left = _SAMPLE_BYTES
         for value in values:

@@ -14,7 +14,6 @@ Road not taken: a store of objects with a log beside it. Two structures that mus
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Final, NamedTuple
 
 from typha.cache.claims import Claims, Settlement
@@ -124,7 +123,7 @@ class Topic:
         self.quarantined: dict[str, Quarantined] = {}
         self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
         self.quarantines_total = 0
-        self.value_bytes = self.held_bytes = 0
+        self.value_bytes = self.saved_bytes = 0
         self.listener: Callable[[Topic], None] | None = None
         self.digest_salt: bytes | None = None
         self.restamped: set[str] = set()
@@ -274,27 +273,17 @@ class Topic:
         """Put one entry at the end of the log and of its views."""
         key = entry.key
         before = self.log.entries.get(key)
-        self._count(entry, +1)
-        if before is not None:
-            self._count(before, -1)
+        self.value_bytes += entry.size - (before.size if before is not None else 0)
+        if self.packer is not None:
+            self.saved_bytes += entry.saved - (before.saved if before is not None else 0)
         for burial in self.views.put(before, entry):
             self.history.bury(burial)
         self.log.put(entry)
-        self.learn(self.log.entries)
+        if self.packer is not None:
+            self.packer.learn(self.log.entries)
         self.puts_total += 1
         if self.restamped:
             self.restamped.discard(key)
-
-    def learn(self, entries: Mapping[str, Entry]) -> None:
-        """Train on these entries (those of a list that loads, or all) once they are enough."""
-        packer = self.packer
-        if packer is not None and packer.is_due(len(entries)):
-            chosen = islice(entries.values(), 0, None, packer.stride(len(entries)))
-            packer.train((entry.value for entry in chosen), len(entries))
-
-    def _count(self, entry: Entry, sign: int) -> None:
-        self.value_bytes += sign * entry.size
-        self.held_bytes += sign * entry.held_size
 
     def drop_key(self, key: str, rv: int) -> None:
         """Turn one key into a tombstone; nothing happens where it is not held."""
@@ -302,7 +291,8 @@ class Topic:
         if before is None:
             return
         key = before.key  # one text in all logs and burials
-        self._count(before, -1)
+        self.value_bytes -= before.size
+        self.saved_bytes -= before.saved
         for burial in self.views.delete(before, rv):
             self.history.bury(burial)
         self.log.delete(key, rv)
@@ -315,9 +305,8 @@ class Topic:
         """A first list: entries ascend by rv."""
         self.log.load(entries)
         self.views.load(entries)
-        self.value_bytes = self.held_bytes = 0
-        for entry in entries:
-            self._count(entry, +1)
+        self.value_bytes = sum(entry.size for entry in entries)
+        self.saved_bytes = sum(entry.saved for entry in entries)
         self.puts_total += len(entries)
 
     def finish_list(self, list_rv: int, now: float, quarantined: Mapping[str, tuple[int, str]]) -> None:
@@ -365,7 +354,7 @@ class Topic:
             self.claims.clear()
         self.quarantined.clear()
         self.restamped.clear()
-        self.head = self.value_bytes = self.held_bytes = 0
+        self.head = self.value_bytes = self.saved_bytes = 0
         self.generation += 1
         self.has_synced = False
         self._notify()
@@ -386,7 +375,7 @@ class Topic:
             entries=len(self.log.entries),
             tombstones=len(self.log.tombstones),
             value_bytes=self.value_bytes,
-            held_bytes=self.held_bytes,
+            held_bytes=self.value_bytes - self.saved_bytes,
             puts=self.puts_total,
             deletes=self.deletes_total,
             unchanged=self.unchanged_total,

@@ -35,6 +35,7 @@ from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.downstream.tls_connection import TlsConnection
 from typha.downstream.tls_listener import TlsListener
+from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
@@ -108,6 +109,7 @@ class Server:
             views=self.views,
             verify=verify,
         )
+        self._turns = Turns(self.fan_out.drained, self._loop.call_soon, settings.round_budget_s, self._clock)
 
     # --- life
 
@@ -181,7 +183,7 @@ class Server:
         return kind(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
-        self.fan_out.drained(connection.subscriber)
+        self._turns.add(connection.subscriber)
 
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1

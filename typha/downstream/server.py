@@ -37,6 +37,7 @@ from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.downstream.tls_connection import TlsConnection
 from typha.downstream.token_reviews import Review
+from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
@@ -48,6 +49,9 @@ _TICK_S: Final = 1.0
 _TICK_SLICE: Final = 1000
 # What a client is told to wait when the server as a whole cannot serve it now.
 _RETRY_S: Final = 2.0
+# Watches are read in turns as far apart as rounds: one that is ready a little early starts when they were read, one
+# that is late would wait for nothing until the next turn.
+_IN_STEP: Final = 0.9
 
 
 class Server:
@@ -112,6 +116,7 @@ class Server:
             views=self.views,
             verify=verify,
         )
+        self._turns = Turns(self.fan_out.drained, self._loop.call_soon, settings.round_budget_s, self._clock)
 
     # --- life
 
@@ -172,7 +177,7 @@ class Server:
         return kind(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
-        self.fan_out.drained(connection.subscriber)
+        self._turns.add(connection.subscriber)
 
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
@@ -305,7 +310,7 @@ class Server:
     # --- the two tasks
 
     async def _rounds(self) -> None:
-        pause_s = self._settings.round_pause_s
+        pause_s = self._settings.round_pause_s * _IN_STEP
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -1,4 +1,4 @@
-"""``python -m bench.agents PORT [HOST]``: the load, in a process of its own. Commands and answers are JSON lines.
+"""``python -m bench.agents PORT [HOST]``: the load, in a process of its own. See ``commands``.
 
     connect    {count, receive_buffer_bytes?, language?, feed?, topics?, hello?, buckets?, tls?}
                                                 open and greet; more of them join those that are there. Languages:
@@ -17,7 +17,6 @@ One epoll loop over raw sockets: a reader costs some 5 us a wake, so that it is 
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 import ssl
@@ -32,6 +31,7 @@ from typing import Any, Final
 from bench.agent_stream import AgentStream
 from bench.calico_stream import CalicoStream, greeting
 from bench.certificates import agent_context
+from bench.commands import serve
 from bench.peers.streams import NatsStream, RawStream
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import HEADER, Frame
@@ -239,34 +239,20 @@ class Load:
     # --- the loop
 
     def serve(self) -> None:
-        """Commands from stdin, one at a time; reads go on between and during them. Ends with stdin."""
-        commands: dict[str, Callable[..., dict[str, Any]]] = {
-            each.__name__: each
-            for each in (
-                self.connect,
-                self.synced,
-                self.record,
-                self.stop,
-                self.arrivals,
-                self.position,
-                self.sleep,
-                self.wake,
-                self.drop,
-            )
-        }
+        """Until stdin ends."""
         self._epoll.register(sys.stdin.fileno(), select.EPOLLIN)
-        while True:
-            if not self.poll(1.0):
-                continue
-            line = sys.stdin.readline()
-            if not line:
-                return
-            command = json.loads(line)
-            try:
-                answer = commands[command.pop("do")](**command)
-            except (OSError, TimeoutError) as error:
-                answer = {"error": f"agents: {error}"}
-            print(json.dumps(answer), flush=True)
+        commands = (
+            self.connect,
+            self.synced,
+            self.record,
+            self.stop,
+            self.arrivals,
+            self.position,
+            self.sleep,
+            self.wake,
+            self.drop,
+        )
+        serve(commands, self.poll)
 
     def poll(self, timeout_s: float) -> bool:
         """Read whatever there is; True where a command waits."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bench.certificates import issue
 from bench.handshakes import add_storm
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.processes import Agents, Server, Simulation
 from bench.report import Result, say
 
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> Result:
 
 
 def _add_memory(result: Result, name: str, server: Server, count: int, tls: str) -> None:
+    lag = LoopLag(server)
     with Agents(server.port) as agents:
         agents.ask("connect", count=_FIRST, tls=tls)
         agents.ask("synced", timeout_s=_TIMEOUT_S)
@@ -79,6 +81,7 @@ def _add_memory(result: Result, name: str, server: Server, count: int, tls: str)
         cpu = (server.cpu_s() - cpu_before_s) / (time.monotonic() - began_at)
         result.add(f"{name}: each connection", each, "B", at_most=CONNECTION_BYTES.get(name))
         result.add(f"{name}: server's CPU with all of them idle", 100 * cpu, "%")
+        add_loop_lag(result, [lag.end()], name)
         result.add(f"{name}: whole process", server.rss_bytes() / 1e6, "MB")
 
 

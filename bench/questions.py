@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
 from bench import (
+    apiserver,
     calico,
     client,
     convert,
@@ -78,6 +79,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("apiserver", apiserver),
         ("client", client),
     )
 }

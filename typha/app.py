@@ -35,6 +35,7 @@ from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
+from typha.loop_lag import LoopLag
 from typha.observe import picture
 from typha.observe.http import ObserveServer
 from typha.observe.quarantines import Quarantines
@@ -60,6 +61,8 @@ _PUBLISH_UNREADY_S: Final = 0.1
 _OTHER_FILES: Final = 256
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
+# What an API server writes meanwhile waits in the kernel's buffers; it ends watches that hold it up for long.
+_LONGEST_READ_PAUSE_S: Final = 0.1
 
 
 async def serve(
@@ -151,6 +154,7 @@ class App:
         )
 
         # the observers' view
+        self._loop_lag = LoopLag(time.monotonic())
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
         self._board = Board(time.monotonic)
@@ -188,6 +192,7 @@ class App:
             async with asyncio.TaskGroup() as tasks:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
+                parts.append(tasks.create_task(self._loop_lag.run(time.monotonic)))
                 parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
                 if self._outside is not None:
                     outside = self._outside.run(
@@ -283,6 +288,7 @@ class App:
             Status(
                 build=self._build,
                 uptime_s=now - self._started_at,
+                loop_lag=picture.latency(self._loop_lag.histogram),
                 topics=picture.topics(self.catalog, self._required, stage.subscribers_by_topic, now),
                 server=picture.server(
                     stage,
@@ -363,7 +369,7 @@ def _upstream_settings(config: Config) -> UpstreamSettings:
         backoff_limit_s=upstream.backoff_max_s,
         backoff_reset_s=upstream.backoff_reset_s,
         # Half a round: a watch that is read just after one is read again before the next.
-        read_pause_s=config.timing.round_pause_ms / 1000 / 2,
+        read_pause_s=min(config.timing.round_pause_ms / 1000, _LONGEST_READ_PAUSE_S),
     )
 
 

@@ -124,7 +124,7 @@ class TimingConfig:
         20.0,
         Number(0, 10_000),
         "Pause between rounds of sending at low load; what changes meanwhile goes out together. "
-        "A watch is read at most twice in it, unless it brings more than a read holds.",
+        "Watches are read as often (at least every 100 ms), unless they bring more than a read holds.",
         "Trades 10 ms of mean latency for CPU: a send of 20 KB costs 1.1 to 1.3 times one of 200 B.",
     )
     ping_interval_s: float = setting(

@@ -83,6 +83,11 @@ class StatusCollector(Collector):
         if published.status is None:
             return
         yield from self._whole(published, published.status, max(0.0, now - published.status_at))
+        yield latency_family(
+            "typha_loop_lag_seconds",
+            "How late the event loop is, looked at every 10 ms, the times within a pause included.",
+            published.status.loop_lag,
+        )
         yield from topic_families(published.status.topics)
         yield from server_families(published.status.server)
         yield from upstream_families(published.status.upstream)

@@ -47,6 +47,19 @@ class Latency(NamedTuple):
     counts: tuple[int, ...]
     sum_s: float
 
+    def quantile_s(self, share: float) -> float:
+        """So many seconds at most in ``share`` (0 to 1) of all cases, on a straight line within its bucket.
+
+        0 of none; the highest bound where it lies beyond.
+        """
+        rank, below, lower_s = share * sum(self.counts), 0.0, 0.0
+        for bound_s, count in zip(self.bounds_s, self.counts, strict=False):
+            if count and below + count >= rank:
+                return lower_s + (bound_s - lower_s) * max(0.0, rank - below) / count
+            below += count
+            lower_s = bound_s
+        return lower_s if rank else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicStatus:
@@ -182,6 +195,7 @@ class Status:
 
     build: BuildStatus
     uptime_s: float
+    loop_lag: Latency  # how late the event loop was, in shares of the time since the start
     topics: tuple[TopicStatus, ...]
     server: ServerStatus
     upstream: UpstreamStatus

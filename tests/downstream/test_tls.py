@@ -225,6 +225,21 @@ def test_a_slow_handshake_gives_its_place_up_and_is_served_all_the_same(
     play(scene, max_handshakes=1)
 
 
+def test_close_lets_go_of_who_was_accepted_in_the_same_turn(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls_listener, "STALL_S", 60.0)
+
+    async def scene(running: Running, context: ssl.SSLContext) -> None:
+        del context
+        first, second = await running.peer(), await running.peer()
+        await until(lambda: handshakes(running) == 1)
+        listener(running)._accept(listener(running)._sockets[0])
+        await running.server.close()
+        assert [await peer.reader.read() for peer in (first, second)] == [b"", b""]
+        assert handshakes(running) == 0
+
+    play(scene, max_handshakes=1)
+
+
 def test_the_last_word_is_followed_by_close_notify(play: Play) -> None:
     async def scene(running: Running, context: ssl.SSLContext) -> None:
         agent = await by_hand(running, context)

@@ -134,6 +134,8 @@ class TlsListener:
 
         def ended(handshake: asyncio.Task[None]) -> None:
             stall.cancel()
+            if handshake.cancelled():
+                accepted.close()  # it may not even have begun
             self._handshakes.discard(handshake)
             self._leave(handshake)
 

@@ -10,7 +10,7 @@ class DownstreamSettings:
     """Durations in seconds, sizes in bytes."""
 
     max_connections: int = 10_000
-    """3 KB each when idle, 41 with mTLS; the file handle limit is raised for it at start, or a warning says that it is too low."""
+    """3 KB each when idle, 41 with mTLS; the limit of file handles is raised for it at start, or a warning says so."""
     max_joiners: int = 64
     """Snapshots being read at a time: 5,000 joiners of 100 MB held 43 MB extra with 64, 934 MB without a bound."""
     max_handshakes: int = 8

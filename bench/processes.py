@@ -151,6 +151,7 @@ class Simulation(Child):
         watch_list: bool = True,
         calico: bool = False,
         only: str = "",
+        bare: bool = False,
         runtime_ids: bool = False,
     ) -> None:
         super().__init__()
@@ -159,7 +160,7 @@ class Simulation(Child):
         command += ["--churn", str(churn), "--kubeconfig", str(self.kubeconfig)]
         command += [] if watch_list else ["--no-watch-list"]
         command += (["--calico"] if calico else []) + (["--hold"] if hold else []) + (["--only", only] if only else [])
-        command += ["--runtime-ids"] if runtime_ids else []
+        command += (["--runtime-ids"] if runtime_ids else []) + (["--bare"] if bare else [])
         line = self.spawn(command).readline()
         if not line:
             raise BenchError(f"the simulation did not start: {self.last_line()}")

@@ -29,6 +29,7 @@ from bench import (
     resume,
     send_share,
     sleeper,
+    soak,
     watch_path,
 )
 from bench.report import Result
@@ -81,6 +82,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("join", join),
         ("apiserver", apiserver),
         ("client", client),
+        ("soak", soak),
     )
 }
 

@@ -24,6 +24,7 @@ from typing import Final
 
 from typha import feeds
 from typha.cache.catalog import Catalog
+from typha.cache.packing import Packer
 from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
@@ -115,6 +116,7 @@ class App:
                 keys_of=spec.keys.keys_of,
                 may_be_contested=spec.keys.may_be_contested,
                 tombstone_limit=config.tombstones,
+                make_packer=Packer if config.memory.compress_entries else None,
                 now=self._started_at,
             )
             for number, spec in enumerate(self._spec.topics.values())
@@ -276,8 +278,7 @@ class App:
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
-            listed = sum(topic.listed_total for topic in self.catalog.topics.values())
-            heap.tick(self.server.counters.closed.total(), listed, time.monotonic())
+            heap.tick(time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, *, with_subscribers: bool = False) -> None:

@@ -33,6 +33,7 @@ PODS = TopicStatus(
     entries=3,
     tombstones=2,
     value_bytes=900,
+    held_bytes=300,
     subscribers=1,
     gaps=(Gap(1001, 1005),),
     quarantined=(Quarantined("default/odd", 1100, "spec.nodeName is no text"),),

@@ -246,6 +246,18 @@ class CalicoConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryConfig:
+    """What is held, and how."""
+
+    compress_entries: bool = setting(
+        False,
+        Switch(),
+        "Hold values compressed, with a zstd dictionary trained from each topic's own. Needs the extra `zstd`.",
+        "REASON",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """Logs go to standard error, one line an event."""
 
@@ -325,6 +337,7 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     calico: CalicoConfig = field(default_factory=CalicoConfig)
     log: LogConfig = field(default_factory=LogConfig)
 

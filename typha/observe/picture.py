@@ -56,6 +56,7 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
         entries=topic.entries,
         tombstones=topic.tombstones,
         value_bytes=topic.value_bytes,
+        held_bytes=topic.held_bytes,
         subscribers=subscribers,
         gaps=tuple(s.Gap(*gap) for gap in topic.gaps),
         quarantined=tuple(s.Quarantined(name, why.rv, why.reason) for name, why in listed),

@@ -77,7 +77,8 @@ class TopicStatus:
     age_s: float | None = None  # since the API server was last heard of it
     entries: int = 0
     tombstones: int = 0
-    value_bytes: int = 0  # keys and values as held, without Python's own cost
+    value_bytes: int = 0  # keys and values, encoded
+    held_bytes: int = 0  # the same as held: fewer where values are held compressed; without Python's own cost
     subscribers: int = 0
     gaps: tuple[Gap, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()  # at most 100 are listed; the number is quarantined_count

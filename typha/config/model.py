@@ -253,7 +253,7 @@ class MemoryConfig:
         False,
         Switch(),
         "Hold values compressed, with a zstd dictionary trained from each topic's own. Needs the extra `zstd`.",
-        "REASON",
+        "Half the memory of a large cluster; each change costs a compression more, each catch-up a decompression.",
     )
 
 

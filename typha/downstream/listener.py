@@ -5,7 +5,7 @@
 
 Invariants
 1. At most ``limit`` of those that are being opened hold a place, and while none is free nothing is accepted; no
-   deadline runs yet for who waits in the backlog. With TLS one connection is accepted per turn of the loop.
+   deadline runs yet for who waits in the backlog.
 2. A handshake that lasts longer than STALL_S gives its place up and goes on without it: peers that connect and say
    nothing stop nobody.
 3. ``handshake_timeout_s`` after accept it is over, however far it came. A failed handshake is one line in the log.
@@ -54,9 +54,9 @@ class Listener:
         self._make_protocol = make_protocol
         self._context = context
         if context is None:
-            self._limit = self._per_turn = _PLAIN
+            self._limit = _PLAIN
         else:
-            self._limit, self._per_turn = max_handshakes, 1
+            self._limit = max_handshakes
             # TLS 1.3: a ticket costs a quarter of a handshake, agents do not come back with it, and who did would skip
             # the check of its certificate. TLS 1.2 keeps them: without, OpenSSL's cache holds each session of two
             # hours, 18 KB with the agent's certificate, up to 20,480; Python has no word to switch it off.
@@ -130,9 +130,8 @@ class Listener:
                 self._loop.remove_reader(listening)
 
     def _accept_some(self, listening: socket.socket) -> None:
-        for _ in range(self._per_turn):
-            if not self._is_accepting or not self._accept(listening):
-                return
+        while self._is_accepting and self._accept(listening):
+            pass
 
     def _accept(self, listening: socket.socket) -> bool:
         try:

@@ -13,11 +13,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from math import inf
+from random import Random
 from typing import Final
 
 from typha.downstream.authentication import Authentication
 from typha.downstream.connection import Connection
 from typha.downstream.dialect import SessionState
+from typha.downstream.settings import DownstreamSettings
 from typha.downstream.token_reviews import Review, TokenReviews
 from typha.wire.errors import RefusedError
 from typha.wire.states import CloseCode
@@ -27,6 +29,8 @@ log = logging.getLogger("typha.downstream")
 # The kubelet renews a pod's token after 80 % of its life: what is left then, and not more than agents need to move.
 _MOVE_BEFORE_END: Final = 0.1
 _MOVE_BEFORE_END_S: Final = 120.0
+# What an agent is told to wait whose token cannot be reviewed now.
+_RETRY_S: Final = 2.0
 
 
 class RevokedError(Exception):
@@ -42,11 +46,10 @@ class Identifying:
         self,
         authentication: Authentication,
         review: Review | None,
-        *,
-        interval_s: float,
+        settings: DownstreamSettings,
         clock: Callable[[], float],
-        random: Callable[[], float],
-        retry_after_s: Callable[[], float],
+        rng: Random,
+        *,
         follow: Callable[[Connection], None],
         closed: Callable[[Connection], None],
     ) -> None:
@@ -60,10 +63,10 @@ class Identifying:
         if review is not None:
             self.reviews = TokenReviews(
                 review,
-                interval_s=interval_s,
+                interval_s=settings.token_review_interval_s,
                 clock=clock,
-                random=random,
-                retry_after_s=retry_after_s,
+                random=rng.random,
+                retry_after_s=lambda: round(_RETRY_S * rng.uniform(0.5, 1.5), 3),
                 on_revoked=self._revoked,
             )
 

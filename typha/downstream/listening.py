@@ -32,12 +32,17 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     opened: list[socket.socket] = []
-    try:
-        opened.extend(_listening(family, address) for family, _, _, _, address in dict.fromkeys(found))
-    except OSError:
-        for each in opened:
-            each.close()
-        raise
+    for family, _, _, _, address in dict.fromkeys(found):
+        try:
+            opened.append(_listening(family, address))
+        except OSError as error:
+            if error.errno == errno.EAFNOSUPPORT:
+                continue  # a kernel without IPv6; the other addresses will do
+            for each in opened:
+                each.close()
+            raise
+    if not opened:
+        raise OSError(errno.EADDRNOTAVAIL, f"no address of {host!r} can be listened on")
     return opened
 
 
@@ -62,7 +67,7 @@ def shown_peer(peer: Any) -> str:
 
 
 def _listening(family: int, address: Any, *, is_dual: bool = False) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened = socket.socket(family, socket.SOCK_STREAM)  # EAFNOSUPPORT: as it is
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it

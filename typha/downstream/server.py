@@ -1,8 +1,7 @@
 """The shell of the stage: listens, runs the rounds and a one-second tick, drains. Everything decided elsewhere.
 
 Invariants
-1. Two tasks in all, whatever the number of connections: rounds and tick (and one for each TLS handshake, which are
-   bounded).
+1. Three tasks, whatever the number of connections: rounds, tick, tokens; and one for each that is being opened.
 2. A subscriber is cut for draining no byte, for silence, or for a breach; never for being slow, never for age of
    its data.
 3. A connection never ends without a word that says why, unless the peer broke the protocol's language or is gone.
@@ -30,7 +29,7 @@ from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.identifying import Identifying
-from typha.downstream.listeners import FAREWELL_S, Listeners
+from typha.downstream.listener import Listener
 from typha.downstream.server_tls import ServerTls
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
@@ -49,6 +48,8 @@ _TICK_S: Final = 1.0
 _TICK_SLICE: Final = 1000
 # What a client is told to wait when the server as a whole cannot serve it now.
 _RETRY_S: Final = 2.0
+# A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
+_FAREWELL_S: Final = 5.0
 # Watches are read in turns as far apart as rounds: one that is ready a little early starts when they were read, one
 # that is late would wait for nothing until the next turn.
 _IN_STEP: Final = 0.9
@@ -80,7 +81,7 @@ class Server:
         self._rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
-        self._listeners = Listeners(self._new_connection, tls, settings)
+        self._listener: Listener | None = None
         self._connections: dict[Connection, None] = {}
         self._waiting = WaitingWelcomes(
             probe,
@@ -89,16 +90,9 @@ class Server:
             retry_after_s=lambda: self._jittered(_RETRY_S),
             follow=self._follow_handshake,
         )
-        self.identifying = Identifying(
-            authentication or Authentication(),
-            review,
-            interval_s=settings.token_review_interval_s,
-            clock=self._clock,
-            random=self._rng.random,
-            retry_after_s=lambda: self._jittered(_RETRY_S),
-            follow=self._follow_handshake,
-            closed=self._finish_if_closed,
-        )
+        asked = authentication or Authentication()
+        follow, closed = self._follow_handshake, self._finish_if_closed
+        self.identifying = Identifying(asked, review, settings, self._clock, self._rng, follow=follow, closed=closed)
         self.is_draining = False
         self.counters = ServerCounters()
         self.views = (
@@ -122,7 +116,14 @@ class Server:
 
     async def start(self, host: str, port: int) -> int:
         """Bind and listen (see `listening`); gives the first port. Raises OSError."""
-        return await self._listeners.open(host, port)
+        self._listener = Listener(
+            self._new_connection,
+            self.tls,
+            max_handshakes=self._settings.max_handshakes,
+            handshake_timeout_s=self._settings.handshake_timeout_s,
+            shutdown_timeout_s=_FAREWELL_S,
+        )
+        return await self._listener.start(host, port)
 
     async def run(self) -> None:
         """Rounds and ticks, until cancelled."""
@@ -151,17 +152,19 @@ class Server:
 
     async def close(self) -> None:
         """Stop listening, say Close to whoever is left, and wait until the sockets are gone."""
-        self._listeners.close()
+        if self._listener is not None:
+            self._listener.close()
         self._waiting.cancel()
         self.identifying.cancel()
         for connection in list(self._connections):
             connection.session.say_close(CloseCode.DRAINING, "the server stops; resume elsewhere")
             connection.finish()
-        await self._wait_empty(self._clock() + FAREWELL_S)
+        await self._wait_empty(self._clock() + _FAREWELL_S)
         for connection in list(self._connections):
             connection.abort(CloseCode.DRAINING)
         await asyncio.sleep(0)
-        await self._listeners.wait_closed()
+        if self._listener is not None:
+            await self._listener.wait_closed()
 
     async def _wait_empty(self, deadline_at: float) -> None:
         if not self._connections:
@@ -251,7 +254,7 @@ class Server:
         self.fan_out.add(connection.subscriber)
 
     def _finish(self, connection: Connection) -> None:
-        connection.close_due_at = self._clock() + FAREWELL_S
+        connection.close_due_at = self._clock() + _FAREWELL_S
         connection.finish()
 
     def _lost(self, connection: Connection) -> None:

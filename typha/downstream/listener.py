@@ -1,10 +1,11 @@
-"""Accepts TLS connections: a bounded number of handshakes at a time, whoever else comes waits in the kernel's backlog.
+"""Accepts connections: a bounded number is opened at a time, whoever else comes waits in the kernel's backlog.
 
-An mTLS handshake costs the loop 1.5 ms: 5,000 agents that come at once are 7 s in which no subscriber would be served.
+5,000 agents that come at once would be 1 s in which no subscriber is served; an mTLS handshake costs the loop
+1.3 ms, which makes it 7 s.
 
 Invariants
-1. At most ``limit`` handshakes hold a place, and while none is free nothing is accepted; no deadline runs yet for who
-   waits in the backlog. One connection is accepted per turn of the loop.
+1. At most ``limit`` of those that are being opened hold a place, and while none is free nothing is accepted; no
+   deadline runs yet for who waits in the backlog.
 2. A handshake that lasts longer than STALL_S gives its place up and goes on without it: peers that connect and say
    nothing stop nobody.
 3. ``handshake_timeout_s`` after accept it is over, however far it came. A failed handshake is one line in the log.
@@ -18,10 +19,10 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from typha.downstream.listening import shown_peer
+from typha.downstream.listening import bound_port, open_sockets, remove_socket, shown_peer
 from typha.downstream.server_tls import ServerTls
 from typha.downstream.tls import open_tls
 
@@ -29,38 +30,45 @@ log = logging.getLogger("typha.downstream")
 
 # Several round trips between regions; a handshake inside a cluster takes a few turns of the loop.
 STALL_S: Final = 0.25
+# Without TLS to open one costs 0.1 ms: so many are as long as a round's own turn.
+_PLAIN: Final = 16
 # asyncio's own pause where there are no file handles or buffers left.
 _RETRY_S: Final = 1.0
 
 
-class TlsListener:
-    """``make_protocol`` is called at accept; its ``connection_made`` when hands are shaken."""
+class Listener:
+    """``make_protocol`` is called at accept; its ``connection_made`` when hands are shaken, where there is
+    ``tls``. ``max_handshakes`` and the times are of TLS.
+    """
 
     def __init__(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        tls: ServerTls,
+        tls: ServerTls | None,
         *,
-        limit: int,
+        max_handshakes: int,
         handshake_timeout_s: float,
         shutdown_timeout_s: float,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
         self._tls = tls
-        self._limit = limit
+        self._limit = _PLAIN if tls is None else max_handshakes
         self._handshake_timeout_s = handshake_timeout_s
         self._shutdown_timeout_s = shutdown_timeout_s
         self._sockets: list[socket.socket] = []
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._host = ""
+        self._opening: set[asyncio.Task[None]] = set()
         self._places: set[asyncio.Task[None]] = set()
         self._is_accepting = False
         self._retry: asyncio.TimerHandle | None = None
 
-    def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Accept on these, which listen already."""
-        self._sockets = list(sockets)
+    async def start(self, host: str, port: int) -> int:
+        """Bind and listen (see `listening`); gives the first port. Raises OSError."""
+        self._sockets = await open_sockets(host, port)
+        self._host = host
         self._go_on()
+        return bound_port(self._sockets[0])
 
     def close(self) -> None:
         """Accept nobody any more, and end the handshakes that are under way."""
@@ -70,24 +78,25 @@ class TlsListener:
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
-        for handshake in self._handshakes:
+        remove_socket(self._host)
+        for handshake in self._opening:
             handshake.cancel()
 
     async def wait_closed(self) -> None:
         """Until no handshake is under way."""
-        await asyncio.gather(*self._handshakes, return_exceptions=True)
+        await asyncio.gather(*self._opening, return_exceptions=True)
 
     @property
-    def handshakes(self) -> int:
+    def opening(self) -> int:
         """Under way now, those without a place included."""
-        return len(self._handshakes)
+        return len(self._opening)
 
     def _go_on(self) -> None:
         if self._is_accepting or len(self._places) >= self._limit:
             return
         self._is_accepting = True
         for listening in self._sockets:
-            self._loop.add_reader(listening, self._accept, listening)
+            self._loop.add_reader(listening, self._accept_some, listening)
 
     def _pause(self) -> None:
         if self._is_accepting:
@@ -95,38 +104,48 @@ class TlsListener:
             for listening in self._sockets:
                 self._loop.remove_reader(listening)
 
-    def _accept(self, listening: socket.socket) -> None:
+    def _accept_some(self, listening: socket.socket) -> None:
+        while self._is_accepting and self._accept(listening):
+            pass
+
+    def _accept(self, listening: socket.socket) -> bool:
         try:
             accepted, address = listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            return False
         except OSError as error:  # no file handles or buffers: as soon as some are free
             log.warning("cannot accept", extra={"error": str(error), "retry_after_s": _RETRY_S})
             self._pause()
             self._retry = self._loop.call_later(_RETRY_S, self._go_on)
-            return
+            return False
         accepted.setblocking(False)
-        handshake = self._loop.create_task(self._shake_hands(accepted, shown_peer(address)), name="typha TLS handshake")
-        self._handshakes.add(handshake)
+        handshake = self._loop.create_task(self._open(accepted, shown_peer(address)), name="typha accept")
+        self._opening.add(handshake)
         self._places.add(handshake)
         stall = self._loop.call_later(STALL_S, self._leave, handshake)
 
         def ended(handshake: asyncio.Task[None]) -> None:
             stall.cancel()
-            self._handshakes.discard(handshake)
+            if handshake.cancelled():
+                accepted.close()  # it may not even have begun
+            self._opening.discard(handshake)
             self._leave(handshake)
 
         handshake.add_done_callback(ended)
         if len(self._places) >= self._limit:
             self._pause()
+        return True
 
     def _leave(self, handshake: asyncio.Task[None]) -> None:
         self._places.discard(handshake)
         if self._sockets:
             self._go_on()
 
-    async def _shake_hands(self, accepted: socket.socket, address: str) -> None:
+    async def _open(self, accepted: socket.socket, address: str) -> None:
         try:
+            if self._tls is None:
+                await self._loop.connect_accepted_socket(self._make_protocol, accepted)
+                return
             await open_tls(
                 self._make_protocol,
                 accepted,
@@ -135,8 +154,7 @@ class TlsListener:
                 shutdown_timeout_s=self._shutdown_timeout_s,
             )
         except ssl.SSLError as error:
-            reason, meaning = self._tls.explain(error)
+            reason, meaning = ("other", str(error)) if self._tls is None else self._tls.explain(error)
             log.warning("TLS handshake failed", extra={"address": address, "reason": reason, "error": meaning})
-        except OSError as error:
-            # A load balancer's probe connects and goes: that is no news.
-            log.debug("TLS handshake failed", extra={"address": address, "error": str(error)})
+        except OSError as error:  # a load balancer's probe connects and goes: that is no news
+            log.debug("connection ended before it was open", extra={"address": address, "error": str(error)})

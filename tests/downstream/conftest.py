@@ -173,9 +173,17 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """``await start(max_connections=2)``: a running server that ends with the test."""
     async with AsyncExitStack() as stack:
 
-        async def begin(tls: ServerTls | None = None, *, calico: bool = False, **settings: object) -> Running:
-            fields = {"round_pause_s": 0.001, "max_age_s": 0.0, **settings}
-            running = Running(DownstreamSettings(**fields), tls, calico=calico)  # type: ignore[arg-type]
-            return await stack.enter_async_context(running.run())
+        async def begin(
+            tls: ServerTls | None = None,
+            *,
+            calico: bool = False,
+            authentication: Authentication | None = None,
+            host: str = "127.0.0.1",
+            **settings: object,
+        ) -> Running:
+            fields: dict[str, object] = {"round_pause_s": 0.001, "max_age_s": 0.0, **settings}
+            made = DownstreamSettings(**fields)  # type: ignore[arg-type]
+            running = Running(made, tls, calico=calico, authentication=authentication)
+            return await stack.enter_async_context(running.run(host))
 
         yield begin

@@ -36,6 +36,7 @@ from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
 from typha.observe import picture
 from typha.observe.http import ObserveServer
+from typha.observe.identity import identity_of
 from typha.observe.quarantines import Quarantines
 from typha.observe.status import Board, Status, UpstreamStatus
 from typha.upstream.api_session import ApiSession
@@ -305,6 +306,7 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
+                identity=identity_of(self.server),
                 subscribers=picture.subscribers(self.server.subscribers()) if with_subscribers else (),
             )
         )

@@ -306,7 +306,7 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
-                identity=identity_of(self.server),
+                identity=identity_of(self.server.tls, self.server.identifying.reviews),
                 subscribers=picture.subscribers(self.server.subscribers()) if with_subscribers else (),
             )
         )

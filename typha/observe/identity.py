@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 if TYPE_CHECKING:
-    from typha.downstream.server import Server
+    from typha.downstream.server_tls import ServerTls
+    from typha.downstream.token_reviews import TokenReviews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,9 @@ class IdentityStatus:
     revocations_total: int = 0  # connections ended because their token is valid no more
 
 
-def identity_of(server: Server) -> IdentityStatus:
+def identity_of(served: ServerTls | None, reviews: TokenReviews[Any] | None) -> IdentityStatus:
     """At this moment; on the loop's thread."""
-    tls = server.tls.statistics() if server.tls is not None else None
-    reviews = server.identifying.reviews
+    tls = served.statistics() if served is not None else None
     expires_at = {} if tls is None else {"certificate": tls.expires_at, "client_ca": tls.ca_expires_at}
     return IdentityStatus(
         expires_at={name: at for name, at in expires_at.items() if at is not None},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drop_in.pems import authority
+from tests.kit.pems import authority
 from typha.config import Config, ConfigError, HostPort, load
 from typha.drop_in.addresses import every_address
 from typha.drop_in.load import load_parameters, split_environment

@@ -13,9 +13,10 @@ from typing import Final
 
 from typha.replicas.peers import Peer, PeerState
 from typha.wire import messages as m
+from typha.wire.codec import encode_message
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.question import Question
-from typha.wire.states import RefusalCode
+from typha.wire.states import CloseCode, RefusalCode
 
 # A healthy server answers within a turn of its loop; one that takes longer is no place to send agents to.
 TIMEOUT_S: Final = 5.0
@@ -49,10 +50,11 @@ async def ask(
             writer.write(question.data)
             while data := await reader.read(4096):
                 if (welcome := question.receive_data(data)) is not None:
+                    writer.write(encode_message(m.Close(CloseCode.DONE, "")))
                     return welcome
             raise ConnectionResetError("the connection ended before an answer came")
         finally:
-            writer.transport.abort()
+            writer.close()
 
 
 async def look_at(

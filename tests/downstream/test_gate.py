@@ -14,9 +14,8 @@ def limit_of(gate: Gate, connection: int, host: str = "10.0.0.1") -> str:
 def test_connections_in_all() -> None:
     gate = Gate(DownstreamSettings(max_connections=2))
     assert [limit_of(gate, number) for number in range(3)] == ["", "", CONNECTIONS]
-    gate.leave(2)
-    gate.leave(0)
-    gate.leave(0)
+    for connection in (2, 0):
+        gate.leave(connection, "10.0.0.1")
     assert limit_of(gate, 3) == ""
 
 
@@ -24,8 +23,8 @@ def test_connections_of_one_address_but_not_of_loopback() -> None:
     gate = Gate(DownstreamSettings(max_per_address=2))
     assert [limit_of(gate, number) for number in range(3)] == ["", "", ADDRESS]
     assert limit_of(gate, 3, "10.0.0.2") == ""
-    gate.leave(2)
-    gate.leave(1)
+    for connection in (2, 1):
+        gate.leave(connection, "10.0.0.1")
     assert limit_of(gate, 4) == ""
     for host in ("127.0.0.1", "::1", ""):
         assert [limit_of(gate, hash((host, number)), host) for number in range(3)] == ["", "", ""]
@@ -42,7 +41,7 @@ def test_connections_that_have_not_said_hello() -> None:
     assert gate.unheard == 2
     gate.heard(0)
     assert limit_of(gate, 4) == ""
-    gate.leave(1)
+    gate.leave(1, "10.0.0.1")
     assert gate.unheard == 1
 
 

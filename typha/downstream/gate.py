@@ -45,7 +45,9 @@ class Gate:
 
     def __init__(self, settings: DownstreamSettings) -> None:
         self._settings = settings
-        self._hosts: dict[Hashable, str] = {}
+        self.joins_paused = ""
+        """Why nobody may read a topic from its start now; "" where everybody may."""
+        self._open = 0
         self._by_host: Counter[str] = Counter()
         self._unheard: set[Hashable] = set()
 
@@ -56,10 +58,10 @@ class Gate:
 
     def enter(self, connection: Hashable, host: str, retry_after_s: float) -> OverLimitError | None:
         """One more connection from this host; the refusal where a limit is passed by it. ``leave`` follows anyway."""
-        self._hosts[connection] = host
+        self._open += 1
         self._by_host[host] += 1
         settings, refusal = self._settings, None
-        if len(self._hosts) > settings.max_connections:
+        if self._open > settings.max_connections:
             refusal = (CONNECTIONS, f"{settings.max_connections} connections are open")
         elif settings.max_per_address and self._by_host[host] > settings.max_per_address and not _is_loopback(host):
             refusal = (ADDRESS, f"{settings.max_per_address} connections from {host} are open")
@@ -71,18 +73,21 @@ class Gate:
             None if refusal is None else OverLimitError(refusal[0], f"{refusal[1]}; try another server", retry_after_s)
         )
 
+    def pause(self, retry_after_s: float) -> OverLimitError | None:
+        """The refusal of who would read a topic from its start, where nobody may."""
+        return OverLimitError(MEMORY, self.joins_paused, retry_after_s) if self.joins_paused else None
+
     def heard(self, connection: Hashable) -> None:
         """It was welcomed, refused, or waits for its Welcome."""
         self._unheard.discard(connection)
 
-    def leave(self, connection: Hashable) -> None:
-        """It is gone. Idempotent."""
+    def leave(self, connection: Hashable, host: str) -> None:
+        """It is gone; once for each that entered."""
         self._unheard.discard(connection)
-        host = self._hosts.pop(connection, None)
-        if host is not None:
-            self._by_host[host] -= 1
-            if not self._by_host[host]:
-                del self._by_host[host]
+        self._open -= 1
+        self._by_host[host] -= 1
+        if not self._by_host[host]:
+            del self._by_host[host]
 
 
 def _is_loopback(host: str) -> bool:

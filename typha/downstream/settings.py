@@ -19,6 +19,8 @@ class DownstreamSettings:
     """Connections whose Hello is awaited."""
     max_topics_per_client: int = 128
     """Topics that one client names itself; a feed's are the operator's choice."""
+    max_handshakes: int = 8
+    """TLS handshakes at a time, 1.5 ms of the loop each; the others wait in the kernel's backlog."""
     max_filters_per_client: int = 16
     """Each filtered topic is a stream of frames of its own."""
     handshake_timeout_s: float = 10.0

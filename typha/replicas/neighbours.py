@@ -130,6 +130,8 @@ class Neighbours:
 
     def _candidates(self) -> list[Connection]:
         """Those that resume where there are any: moving another costs it a whole snapshot."""
+        if self._server.is_draining:
+            return []
         movable = self._server.moves.movable()
         return [connection for connection in movable if connection.session.resumes] or movable
 

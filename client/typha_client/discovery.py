@@ -19,10 +19,10 @@ Note = Callable[[Exception, str], None]
 
 
 class Resolved(NamedTuple):
-    """Addresses of each server; those of our own zone."""
+    """Addresses of each server; addresses and ports of our own zone."""
 
     addresses: dict[Server, list[str]]
-    near: frozenset[str]
+    near: frozenset[tuple[str, int]]
 
 
 class Discovery:
@@ -57,5 +57,5 @@ class Discovery:
         for each in found:
             addresses.setdefault(Server(self.servers[0].host, each.port), []).append(each.address)
             if self._zone and each.zone == self._zone:
-                near.add(each.address)
+                near.add((each.address, each.port))
         return Resolved(addresses, frozenset(near))

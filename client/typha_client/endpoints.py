@@ -49,6 +49,11 @@ class Target(NamedTuple):
     server: Server
     address: str
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Address and port."""
+        return (self.address, self.server.port)
+
 
 class Found(NamedTuple):
     """One address that discovery gave, and its zone ("": unknown)."""
@@ -134,7 +139,7 @@ class Endpoints:
         self._final_in_round = False
         self._wait_s: float | None = None
         self._drawn_from = self._round
-        self._near: Collection[str] = ()
+        self._near: Collection[tuple[str, int]] = ()
         self._avoid: Target | None = None
         self._is_crowd = False
 
@@ -143,16 +148,16 @@ class Endpoints:
         resolved: Mapping[Server, Sequence[str]],
         order: float,
         avoid: Target | None = None,
-        near: Collection[str] = (),
+        near: Collection[tuple[str, int]] = (),
     ) -> None:
         """All addresses of all servers, in the order that ``order`` (random in [0, 1)) stands for.
 
-        ``near``: addresses in our zone; they come first. ``avoid``: the server that asked us to leave; it comes last
-        (behind one address there may be many servers).
+        ``near``: addresses and ports in our zone; they come first. ``avoid``: the server that asked us to leave; it
+        comes last (behind one address there may be many servers).
         """
         targets = list(dict.fromkeys(Target(server, each) for server, found in resolved.items() for each in found))
         shuffled = _permuted(targets, order)
-        shuffled.sort(key=lambda target: (target == avoid, target.address not in near))
+        shuffled.sort(key=lambda target: (target == avoid, target.place not in near))
         self._round = deque(shuffled)
         self._near, self._avoid = near, avoid
         self._not_before = {target: at for target, at in self._not_before.items() if target in self._round}
@@ -172,26 +177,26 @@ class Endpoints:
         # Of those left, the one that may be asked first; the order decides between equals.
         target = min(queue, key=lambda item: max(self._not_before.get(item, 0.0), now))
         queue.remove(target)
-        self._tried.add((target.address, target.server.port))
+        self._tried.add(target.place)
         return Attempt(target, max(delay_s, self._not_before.get(target, 0.0) - now))
 
     def rival(self, target: Target, now: float) -> Target | None:
         """Another of the same zone to compare ``target``'s load with; it is drawn too. None: connect to ``target``."""
         if self._is_crowd or self.rounds_failed:
             return None
-        is_near = target.address in self._near
+        is_near = target.place in self._near
         for other in self._drawn_from:
             may_be_asked = other != self._avoid and self._not_before.get(other, 0.0) <= now
-            if may_be_asked and (other.address in self._near) == is_near:
+            if may_be_asked and (other.place in self._near) == is_near:
                 self._drawn_from.remove(other)
-                self._tried.add((other.address, other.server.port))
+                self._tried.add(other.place)
                 return other
         return None
 
     def put_back(self, target: Target) -> None:
         """It was drawn and may be tried again in this round, before all others."""
         self._round.appendleft(target)
-        self._tried.discard((target.address, target.server.port))
+        self._tried.discard(target.place)
 
     def prefer(self, addresses: Iterable[str]) -> None:
         """Addresses from GoAway or Refused, to be tried first. What does not parse is not worth an error."""
@@ -203,7 +208,7 @@ class Endpoints:
             # A certificate names the Service; a server that advertises its bare address is checked against that.
             name = self.servers[0].host if is_address(server.host) else server.host
             target = Target(Server(name, server.port), server.host)
-            known = target in self._preferred or (target.address, target.server.port) in self._tried
+            known = target in self._preferred or target.place in self._tried
             if not known and len(self._preferred) < MAX_PREFERRED:
                 self._preferred.append(target)
 

@@ -25,6 +25,7 @@ def statistics(
     compression: CompressionCounters,
     *,
     is_draining: bool,
+    unheard: int,
 ) -> ServerStatistics:
     """``closed`` counts the connections that ended; those that are open are added."""
     by_topic: Counter[str] = Counter()
@@ -55,7 +56,8 @@ def statistics(
         frames_sent=closed.frames_sent + frames_sent,
         bytes_received=closed.bytes_received + bytes_received,
         protocol_errors=Counter(closed.protocol_errors),
-        go_aways=closed.go_aways,
+        over_limits=Counter(closed.over_limits),
+        go_aways=Counter(closed.go_aways),
     )
     return ServerStatistics(
         connections=len(connections),
@@ -64,6 +66,7 @@ def statistics(
         joiners_waiting=fan_out.joiners.waiting_count,
         lagging=lagging,
         is_draining=is_draining,
+        unheard=unheard,
         subscribers_by_topic=dict(by_topic),
         server=totals,
         fan_out=fan_out.counters,

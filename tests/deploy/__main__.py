@@ -8,7 +8,7 @@ from functools import partial
 
 from tests.controlplane.controlplane import ControlPlane
 from tests.deploy.cluster import NEWEST, OLDEST, Cluster, problems_of
-from tests.deploy.rendering import Manifest
+from tests.deploy.rendering import Manifest, kustomized
 from tests.deploy.variants import variants
 from typha.cli.output import show, table
 
@@ -40,7 +40,7 @@ def main() -> int:
     rows: list[tuple[str, ...]] = []
     failures: list[str] = []
     with ControlPlane() as control_plane, Cluster(control_plane) as cluster:
-        for name, render in variants().items():
+        for name, render in (variants() | {"agent": partial(kustomized, "agent")}).items():
             try:
                 manifests = render()
             except Exception as error:  # noqa: BLE001 - whatever a tool raises is a line of the report

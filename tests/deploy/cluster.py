@@ -13,12 +13,14 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import kubernetes_validate
 
 from tests.controlplane.controlplane import ControlPlane
-from tests.deploy.rendering import KUBECTL, NAMESPACE, Manifest, every, find, pod_of
+from tests.controlplane.credentials import User
+from tests.deploy.rendering import KUBECTL, NAMESPACE, Manifest, every, pod_of
 
 OLDEST: Final = "1.29"
 NEWEST: Final = "1.37"
@@ -87,6 +89,13 @@ class Cluster:
             options.insert(0, "--dry-run=server")
         return self.kubectl("apply", *options, manifests=manifests).split()
 
+    def kubeconfig_of(self, account: str) -> Path:
+        """A kubeconfig of a ServiceAccount that was applied, with a token for an hour."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
+        answer = self.control_plane.rest.request("POST", path, body={"spec": {"expirationSeconds": 3600}})
+        user = User(f"system:serviceaccount:{NAMESPACE}:{account}", token=answer["status"]["token"])
+        return self.control_plane.write_kubeconfig(user)
+
     @contextmanager
     def namespace(self, manifests: Sequence[Manifest]) -> Iterator[None]:
         """The namespace that they are for, as they declare it, or (a chart declares none) as its operator would."""
@@ -111,8 +120,9 @@ class Cluster:
                 self.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", manifests=rest)
 
     def admit_pod(self, manifests: Sequence[Manifest]) -> dict[str, Any]:
-        """What the Deployment's controller would create, through all of the API server's admission; nothing stays."""
-        pod = find(manifests, "Deployment")["spec"]["template"]
+        """What the Deployment's (or DaemonSet's) controller would create, through all admission; nothing stays."""
+        (workload,) = every(manifests, "Deployment") + every(manifests, "DaemonSet")
+        pod = workload["spec"]["template"]
         body = {"metadata": pod["metadata"] | {"name": "typha-0"}, "spec": pod["spec"]}
         path = f"/api/v1/namespaces/{NAMESPACE}/pods"
         return self.control_plane.rest.request(

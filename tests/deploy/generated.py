@@ -1,12 +1,13 @@
 """Files under deploy/ that follow from others: `python -m tests.deploy.generated` writes them, a test compares.
 
-A role follows from the configuration beside it, the chart's table of rights from the built-in feeds. Everything else
-under deploy/ is written by hand.
+A role follows from the configuration beside it, the chart's table of rights from the built-in feeds, and kustomize's
+alerts and dashboard from the chart's, because neither tool reads files beyond its own folder.
 """
 
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,18 +29,38 @@ ROLE_HEAD: Final = """\
 # kube-system, which names the cluster. Rights for what a cluster lacks do no harm.
 """
 
+RULE_HEAD: Final = """\
+# Made from deploy/chart/typha/files/alerts.yaml.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: typha
+  namespace: typha-system
+  labels: {app.kubernetes.io/name: typha}
+spec:
+"""
+
 
 def files() -> Iterator[tuple[Path, str]]:
     """Each generated file and what it must hold."""
     for folder in ROLES:
         yield DEPLOY / folder / "cluster_role.yaml", role(DEPLOY / folder / "typha.yaml")
     yield CHART / "files" / "rights.json", chart_rights()
+    monitoring = DEPLOY / "components" / "monitoring"
+    yield monitoring / "prometheus_rule.yaml", prometheus_rule()
+    yield monitoring / "typha.json", (CHART / "files" / "dashboard.json").read_text()
 
 
 def role(configuration: Path) -> str:
     """The ClusterRole of a configuration file."""
     config = load(file=configuration, open_files=False).config
     return ROLE_HEAD + as_yaml(roles(rights_of(config), "typha")).decode()
+
+
+def prometheus_rule() -> str:
+    """The chart's alerts as the Prometheus operator takes them."""
+    alerts = (CHART / "files" / "alerts.yaml").read_text()
+    return RULE_HEAD + textwrap.indent(alerts, "  ")
 
 
 def chart_rights() -> str:

@@ -34,7 +34,7 @@ _SHOWN_RESOURCES: Final = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--pods --rate --seconds."""
     parser.add_argument("--pods", type=int, help="default 100,000; quick 10,000")
-    parser.add_argument("--rate", type=float, help="changes a second asked of the simulation (default 30,000)")
+    parser.add_argument("--rate", type=float, help="changes a second asked of the simulation (default 15,000)")
     parser.add_argument("--seconds", type=float, help="measured for so long (default 8; quick 4)")
 
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> Result:
     """Servers one after the other: each first on a quiet cluster for its size, then on a busy one."""
     pods = options.pods or (10_000 if options.quick else 100_000)
     seconds = options.seconds or (4.0 if options.quick else 8.0)
-    rate = options.rate or 30_000.0
+    rate = options.rate or 15_000.0
     result = Result("felix", {"pods": pods, "rate": rate, "seconds": seconds, "agents": 0, "feeds": ["felix"]})
     with Simulation(pods=_FEW, calico=True, bare=True) as simulation, _server(simulation, compress=False) as server:
         server.start()
@@ -55,13 +55,13 @@ def run(options: argparse.Namespace) -> Result:
             Simulation(pods=pods, churn=rate, hold=True, calico=True, bare=True, only="relabel") as simulation,
             _server(simulation, compress=compress) as server,
         ):
-            _pods_alone(result, server, seconds, fixed_bytes, compress=compress)
+            _pods_alone(result, simulation, server, seconds, fixed_bytes, compress=compress)
     for compress in (False, True):
         with (
             Simulation(pods=pods, churn=rate, hold=True, calico=True) as simulation,
             _server(simulation, compress=compress) as server,
         ):
-            _whole_cluster(result, server, seconds, compress=compress)
+            _whole_cluster(result, simulation, server, seconds, compress=compress)
     return result
 
 
@@ -69,7 +69,9 @@ def _server(simulation: Simulation, *, compress: bool) -> Server:
     return Server(simulation, built_in_feeds=["felix"], memory={"compress_entries": compress})
 
 
-def _pods_alone(result: Result, server: Server, seconds: float, fixed_bytes: int, *, compress: bool) -> None:
+def _pods_alone(
+    result: Result, simulation: Simulation, server: Server, seconds: float, fixed_bytes: int, *, compress: bool
+) -> None:
     prefix = f"{COMPRESSED}: " if compress else ""
     say(f"felix: {prefix}pods alone, quiet")
     server.start()
@@ -87,7 +89,7 @@ def _pods_alone(result: Result, server: Server, seconds: float, fixed_bytes: int
     result.add(f"{prefix}each entry", (rss - fixed_bytes) / entries, "B")
     result.add(f"{prefix}each entry beside its key and value", (rss - fixed_bytes - held) / entries, "B")
     say(f"felix: {prefix}pods alone, busy")
-    server.simulation.begin()
+    simulation.begin()
     time.sleep(_WARM_UP_S)
     before, cpu_before_s, began_at = _counters(server), server.cpu_s(), time.monotonic()
     time.sleep(seconds)
@@ -95,11 +97,13 @@ def _pods_alone(result: Result, server: Server, seconds: float, fixed_bytes: int
     count = sum(after[name][0] - before[name][0] for name in after)
     result.add(f"{prefix}events per core-second", count / cpu_s, "1/s", at_least=EVENTS_PER_CORE_S)
     result.add(f"{prefix}events", count / took_s, "1/s")
-    result.add(f"{prefix}lists that became necessary", sum(after[name][1] - before[name][1] for name in after), "")
+    result.add(
+        f"{prefix}lists that became necessary", sum(after[name][1] - before[name][1] for name in after), "", at_most=0
+    )
     result.add(f"{prefix}whole process under load", server.rss_bytes() / 1e6, "MB")
 
 
-def _whole_cluster(result: Result, server: Server, seconds: float, *, compress: bool) -> None:
+def _whole_cluster(result: Result, simulation: Simulation, server: Server, seconds: float, *, compress: bool) -> None:
     prefix = f"{WHOLE_CLUSTER}, {COMPRESSED}: " if compress else f"{WHOLE_CLUSTER}: "
     say(f"felix: {prefix}quiet")
     server.start()
@@ -112,7 +116,7 @@ def _whole_cluster(result: Result, server: Server, seconds: float, *, compress: 
     if compress:
         return
     say(f"felix: {prefix}busy")
-    server.simulation.begin()
+    simulation.begin()
     time.sleep(_WARM_UP_S)
     before, cpu_before_s = _counters(server), server.cpu_s()
     time.sleep(seconds)
@@ -136,6 +140,6 @@ def _add_sizes(result: Result, prefix: str, topics: list[dict[str, Any]]) -> Non
 
 
 def _counters(server: Server) -> dict[str, tuple[int, int]]:
-    """Resource -> (events, lists after the first)."""
+    """Resource -> (events, lists begun)."""
     reflectors = server.status()["upstream"]["reflectors"]
-    return {each["resource"]: (each["events_total"], each["relists_total"]) for each in reflectors}
+    return {each["resource"]: (each["events_total"], each["lists_total"]) for each in reflectors}

@@ -10,6 +10,7 @@ from typha.cli import exits
 from typha.cli.demo.command import demo
 from typha.cli.dump import dump
 from typha.cli.get import get
+from typha.cli.rbac import rbac
 from typha.cli.serve import serve
 from typha.cli.status import status
 from typha.cli.tail import tail
@@ -46,7 +47,7 @@ def options(
     """
 
 
-for command in (serve, demo, dump, tail, get, status):
+for command in (serve, demo, dump, tail, get, rbac, status):
     app.command(epilog=exits.HELP)(command)
 
 app.add_typer(component)

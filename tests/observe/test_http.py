@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -15,7 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tests.observe.pictures import picture
 from typha.config import HostPort
 from typha.observe import ports
+from typha.observe.history import History
 from typha.observe.http import ObserveServer
+from typha.observe.pages import Request
 from typha.observe.ports import MAX_CONNECTIONS, MAX_REQUEST_BYTES, ObserveError, parse_request
 from typha.observe.status import Board
 
@@ -101,22 +102,13 @@ def test_status_is_json_on_the_admin_port_alone(server: ObserveServer, board: Bo
     assert get(server.health_port, "/status")[0] == 404
 
 
-def test_status_is_refreshed_first(board: Board) -> None:
-    def refresh(timeout_s: float) -> None:
-        assert threading.current_thread().name == "typha-observe"
-        board.publish(picture())
-
-    with running(ObserveServer(board, health=None, admin=ANY, refresh=refresh)) as server:
-        assert server.health_port is None
-        assert get(server.admin_port, "/status")[0] == 200
-
-
 def test_a_failing_page_is_a_500_and_the_probes_go_on(board: Board) -> None:
-    def refresh(timeout_s: float) -> None:
-        raise ZeroDivisionError
+    class Broken(History):
+        def page(self, after: int, now: float) -> dict[str, object]:
+            raise ZeroDivisionError
 
-    with running(ObserveServer(board, health=ANY, admin=ANY, refresh=refresh)) as server:
-        assert get(server.admin_port, "/status")[0] == 500
+    with running(ObserveServer(board, health=ANY, admin=ANY, history=Broken())) as server:
+        assert get(server.admin_port, "/history")[0] == 500
         assert get(server.health_port, "/livez")[0] == 200
 
 
@@ -186,9 +178,7 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(board: Board) -> None:
         server.stop()
 
 
-def test_parse_request_takes_the_accept_header() -> None:
-    assert parse_request(b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nACCEPT: text/plain\r\n\r\n") == (
-        "GET",
-        "/metrics?x=1",
-        "text/plain",
+def test_parse_request_takes_the_headers() -> None:
+    assert parse_request(b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nACCEPT: text/plain\r\n\r\n") == Request(
+        "GET", "/metrics?x=1", {"host": "x", "accept": "text/plain"}
     )

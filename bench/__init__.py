@@ -7,7 +7,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     load         how long from the start of the process to ready with 100,000 pods, and how large is it then?
     watch_path   how many watch events does a core take in a second?
     convert      what does the conversion of one object cost, of each kind?
-    felix        what does the feed `felix` of 100,000 pods cost: time to ready, memory, watch events per core-second?
+    felix        what do 100,000 pods cost in the feed `felix`: list, memory (entries plain, compressed), events?
     deltas       how many bytes is a change of a workload endpoint, plain, with zstd, with a dictionary?
     fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
     deliveries   what does a delivery cost, by agents, changes a second and pacing, beside NATS and Calico's Typha?
@@ -18,7 +18,9 @@ assertions in tests, and figures without the machine, the versions and the commi
     sleeper      what do the others notice of an agent that stops reading for a minute?
     resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
     join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
+    apiserver    what do 500 agents cost a real kube-apiserver: through one typha, and with a watch each?
     client       how many changes a second does an agent take, and how long does its join of 10,000 pods last?
+    soak         does the server's memory grow with changes, and with agents that come, fall behind and go?
 
 What works with the results:
 

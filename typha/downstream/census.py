@@ -85,7 +85,7 @@ def each_subscriber(connections: Collection[Connection], now: float) -> Iterator
                     s.phase.name.lower(),
                     positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
                     s.topic.head,
-                    session.applied.get(s.topic.id),
+                    s.applied,
                     dict(session.where_of(s.topic.name)),
                 )
                 for s in session.subscriptions

@@ -4,7 +4,7 @@ Place: `app` shows it each picture that it publishes, on the loop's thread; `ans
 
 1. All of it follows from two pictures, one after the other: the stages know nothing of it.
 2. What readers see is replaced, never changed: the observers' thread reads it unlocked.
-3. Rates are those of counters over the time between two pictures, whatever it was.
+3. Rates are those of counters over the time between two pictures, whatever it was. A topic's first list is no change.
 
 Road not taken: rates made by the page. It would have none when it opens, and none of the minutes before.
 """
@@ -52,11 +52,10 @@ class TopicRate(NamedTuple):
 
 class _Counters(NamedTuple):
     at: float
-    changes: int
     events: int
     sent_bytes: int
     latency: Latency | None
-    topics: Mapping[str, tuple[int, int]]
+    topics: Mapping[str, tuple[int, int]]  # puts and deletes, of those that were listed
 
 
 class History:
@@ -106,7 +105,7 @@ class History:
         return Sample(
             number=self.samples[-1].number + 1 if self.samples else 1,
             at=now.at,
-            changes_per_s=(now.changes - before.changes) / passed_s,
+            changes_per_s=sum(map(sum, _rates(before, now).values())),
             events_per_s=(now.events - before.events) / passed_s,
             sent_bytes_per_s=(now.sent_bytes - before.sent_bytes) / passed_s,
             subscribers=status.server.connections,
@@ -118,10 +117,9 @@ class History:
 
 
 def _counters(status: Status, at: float) -> _Counters:
-    topics = {topic.name: (topic.puts_total, topic.deletes_total) for topic in status.topics}
+    topics = {topic.name: (topic.puts_total, topic.deletes_total) for topic in status.topics if topic.has_synced}
     return _Counters(
         at,
-        sum(puts + deletes for puts, deletes in topics.values()),
         sum(reflector.events_total for reflector in status.upstream.reflectors),
         status.server.bytes_sent_total,
         status.server.event_to_socket,

@@ -70,12 +70,12 @@ def _of_topic(before: TopicStatus, now: TopicStatus, passed_s: float) -> Iterato
         # The first list is no news: it is told when it is done.
         if before.has_synced:
             kind = "bad" if now.state is TopicState.STALE else "note"
-            yield kind, now.name, f"is {now.state.value}" + _because(now.message)
+            yield kind, now.name, _said(now.state) + _because(now.message)
     elif before.state in _GOOD:
-        yield "note", now.name, f"was {before.state.value}, is {now.state.value}" + _because(now.message)
+        yield "note", now.name, f"{_said(now.state)}, was {_said(before.state)}" + _because(now.message)
     else:
         lasted = _seconds(before.since_s + passed_s)
-        yield "good", now.name, f"is {now.state.value} after {lasted} {before.state.value}"
+        yield "good", now.name, f"{_said(now.state)} after {lasted} {_said(before.state)}"
 
 
 def _of_watch(before: ReflectorStatus, now: ReflectorStatus, passed_s: float) -> Iterator[tuple[str, str, str]]:
@@ -88,6 +88,10 @@ def _of_watch(before: ReflectorStatus, now: ReflectorStatus, passed_s: float) ->
         yield "note", now.resource, f"failed and recovered at once: {now.last_error}"
     if now.relists_total > before.relists_total:
         yield "note", now.resource, "listed again: the watch could not go on where it was"
+
+
+def _said(state: TopicState) -> str:
+    return state.value.replace("_", " ")
 
 
 def _because(message: str) -> str:

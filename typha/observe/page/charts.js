@@ -8,7 +8,7 @@ const HEIGHT = 104;
 // `series`: the history's field and what it is called; the first is the figure of the card.
 const CARDS = [
   { name: "Changes", unit: "per second", format: rate, series: [["changes_per_s", "changes"]] },
-  { name: "Sent to agents", unit: "per second", format: bytes, series: [["sent_bytes_per_s", "bytes"]] },
+  { name: "Sent to agents", unit: "per second", format: bytes, steps: 1024, series: [["sent_bytes_per_s", "bytes"]] },
   { name: "Event to socket", unit: "99 of 100", format: latency, series: [["p99_s", "p99"], ["p50_s", "median"]] },
   { name: "Connections", unit: "", format: count, series: [["subscribers", "connections"], ["lagging", "lagging"]] },
 ];
@@ -54,7 +54,7 @@ export class Charts {
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
       axes: [
         { ...axis, space: 70, size: 20, gap: 4, values: (_, ticks) => ticks.map(clock) },
-        { ...axis, space: 28, size: 58, gap: 6, values: (_, ticks) => ticks.map((tick) => short(card.format(tick))) },
+        { ...axis, space: 28, size: 58, gap: 6, incrs: increments(card.steps ?? 1000), values: (_, ticks) => ticks.map((tick) => short(card.format(tick))) },
       ],
       series: [
         {},
@@ -117,6 +117,13 @@ export class Charts {
       if (width !== card.plot.width) card.plot.setSize({ width, height: HEIGHT });
     }
   }
+}
+
+// Ticks at round numbers, for bytes in units of 1024.
+function increments(base) {
+  const steps = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+  for (let unit = 1; unit < 1e13; unit *= base) steps.push(...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * unit));
+  return steps;
 }
 
 const clock = (at) => new Date(at * 1000).toTimeString().slice(0, 8);

@@ -13,7 +13,7 @@ const PICTURE_MS = 1000;
 const SUBSCRIBERS_EVERY = 2;
 
 const objects = new Objects();
-const sections = new Sections((topic, key) => objects.show(topic, key));
+const sections = new Sections((topic) => objects.browse(topic));
 const subscribers = new Subscribers();
 const charts = new Charts(byId("charts"));
 

@@ -59,6 +59,17 @@ export class Objects {
     if (isFirst) this.search();
   }
 
+  // A topic's objects, from the table of topics.
+  browse(topic) {
+    byId("search-topic").value = topic;
+    byId("search-words").value = byId("search-value").value = "";
+    byId("search-values").checked = false;
+    this.offerFilters();
+    this.search();
+    byId("objects").scrollIntoView();
+    byId("search-words").focus({ preventScroll: true });
+  }
+
   offerFilters() {
     const select = byId("search-filter");
     const names = this.filters[byId("search-topic").value] ?? [];

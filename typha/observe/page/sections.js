@@ -10,9 +10,9 @@ const tone = (topic) => TONES[topic.state] ?? "warn";
 const said = (state) => state.replaceAll("_", " ");
 
 export class Sections {
-  // `show(topic, key)` opens one object.
-  constructor(show) {
-    this.show = show;
+  // `browse(topic)` shows its objects.
+  constructor(browse) {
+    this.browse = browse;
     this.rates = {};
     this.states = null;
     this.topics = new LiveTable(byId("topics-table"), "Topics", this.topicColumns(), {
@@ -36,7 +36,7 @@ export class Sections {
   topicColumns() {
     const changes = (topic) => (this.rates[topic.name] ?? [0, 0]).reduce((sum, each) => sum + each, 0);
     return [
-      { name: "Topic", cell: (topic) => topic.name, sort: (topic) => topic.name },
+      { name: "Topic", cell: (topic) => ({ text: topic.name, action: () => this.browse(topic.name) }), sort: (topic) => topic.name },
       {
         name: "State",
         cell: (topic) => ({ text: said(topic.state), tone: tone(topic), title: topic.message }),

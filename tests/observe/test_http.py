@@ -112,6 +112,65 @@ def test_a_failing_page_is_a_500_and_the_probes_go_on(board: Board) -> None:
         assert get(server.health_port, "/livez")[0] == 200
 
 
+def test_the_page_comes_from_the_package_under_a_strict_policy(server: ObserveServer) -> None:
+    for target, content_type in (
+        ("/", "text/html"),
+        ("/page/main.js", "text/javascript"),
+        ("/page/page.css", "text/css"),
+    ):
+        assert server.admin_port is not None
+        with closing(http.client.HTTPConnection("127.0.0.1", server.admin_port, timeout=5)) as connection:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            assert (response.status, response.headers.get_content_type()) == (200, content_type)
+            policy = response.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+            assert "unsafe" not in policy
+            assert "http" not in policy
+    # Neither what lies beside it, nor from the port that strangers reach.
+    for target in ("/page/uplot.LICENSE", "/page/../pages.py", "/page/%2e%2e/pages.py", "/page/"):
+        assert get(server.admin_port, target)[0] == 404
+    assert get(server.health_port, "/")[0] == 404
+    assert get(server.health_port, "/objects")[0] == 404
+
+
+@pytest.mark.parametrize("host", ["localhost:9096", "127.0.0.1:9096", "[::1]:9096", "typha.localhost", "10.1.2.3"])
+def test_a_port_on_loopback_answers_to_local_names(server: ObserveServer, host: str) -> None:
+    assert get(server.admin_port, "/", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "localhost.attacker.example", "127.0.0.1.attacker.example:9096"])
+def test_a_name_that_was_made_to_resolve_to_loopback_reads_nothing(
+    server: ObserveServer, board: Board, host: str
+) -> None:
+    board.publish(picture())
+    assert get(server.admin_port, "/status", Host=host)[0] == 421
+    # The probes and metrics of the port for everybody are no secret.
+    assert get(server.health_port, "/livez", Host=host)[0] == 200
+
+
+def test_a_wrong_query_is_a_400_that_says_what_there_is(server: ObserveServer) -> None:
+    status, content_type, body = get(server.admin_port, "/history?since=3")
+    assert (status, content_type) == (400, "application/json")
+    assert json.loads(body) == {"error": "unknown parameter 'since'; there are: after"}
+
+
+def test_status_without_subscribers(server: ObserveServer, board: Board) -> None:
+    board.publish(picture())
+    assert "subscribers" not in json.loads(get(server.admin_port, "/status?subscribers=none")[2])
+
+
+def test_history_is_what_was_published(board: Board, clock: Clock) -> None:
+    history = History()
+    with running(ObserveServer(board, health=None, admin=ANY, history=history)) as server:
+        for _ in range(3):
+            board.publish(picture())
+            history.add(board.read())
+            clock.now += 1
+        page = json.loads(get(server.admin_port, "/history?after=1")[2])
+        assert [dict(zip(page["fields"], row, strict=True))["age_s"] for row in page["samples"]] == [1.0]
+
+
 def test_what_is_not_a_page(server: ObserveServer) -> None:
     assert get(server.health_port, "/") == (
         404,

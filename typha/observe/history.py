@@ -41,6 +41,7 @@ class Sample(NamedTuple):
     entries: int
     p50_s: float | None  # from an event's arrival to the socket; None: nothing was sent
     p99_s: float | None
+    loop_lag_p99_s: float | None  # how late the event loop was
 
 
 class TopicRate(NamedTuple):
@@ -55,6 +56,7 @@ class _Counters(NamedTuple):
     events: int
     sent_bytes: int
     latency: Latency | None
+    loop_lag: Latency
     topics: Mapping[str, tuple[int, int]]  # puts and deletes, of those that were listed
 
 
@@ -113,6 +115,7 @@ class History:
             entries=sum(topic.entries for topic in status.topics),
             p50_s=p50,
             p99_s=p99,
+            loop_lag_p99_s=_quantile(before.loop_lag, now.loop_lag, _QUANTILES[-1]),
         )
 
 
@@ -123,6 +126,7 @@ def _counters(status: Status, at: float) -> _Counters:
         sum(reflector.events_total for reflector in status.upstream.reflectors),
         status.server.bytes_sent_total,
         status.server.event_to_socket,
+        status.loop_lag,
         topics,
     )
 

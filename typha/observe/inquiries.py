@@ -1,6 +1,6 @@
 """Questions that only the server's loop can answer, asked from the observers' thread.
 
-Place: `app` makes it, `answers` asks. All that a question does to the loop happens in `_in_slices`.
+Place: `app` makes it, `answers` asks. All that a question does to the loop happens in `in_slices`.
 
 1. A question takes the loop for at most `SLICE_S` at a time, at most a fifth of its time, and `LIMIT_S` in all: then it
    ends with what it has found, and says that it did not look at everything.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from typha.cache.topic import Topic
@@ -85,7 +85,7 @@ class Inquiries:
 
         async def search() -> Found:
             one = ObjectSearch(query, self.topics, self.secret)
-            is_complete = await _in_slices(one.steps())
+            is_complete = await in_slices(one.steps())
             return Found(one.found, one.matches, one.looked_at, one.total, is_complete)
 
         return await self._ask(search)
@@ -104,7 +104,7 @@ class Inquiries:
 
         async def search() -> Listed:
             one = SubscriberSearch(query)
-            is_complete = await _in_slices(one.steps(self._each_subscriber()))
+            is_complete = await in_slices(one.steps(self._each_subscriber()))
             return Listed(one.found, one.matches, one.total, is_complete)
 
         return await self._ask(search)
@@ -120,7 +120,7 @@ class Inquiries:
                     listed.append(one)
                     yield
 
-            await _in_slices(steps(), limit_s=TIMEOUT_S)
+            await in_slices(steps(), limit_s=TIMEOUT_S)
             self._publish(listed)
 
         await self._ask(publish)
@@ -149,8 +149,12 @@ class Inquiries:
             self._waiting -= 1
 
 
-async def _in_slices(
-    steps: Iterator[None], *, limit_s: float = LIMIT_S, clock: Callable[[], float] = time.perf_counter
+async def in_slices(
+    steps: Iterator[None],
+    *,
+    limit_s: float = LIMIT_S,
+    clock: Callable[[], float] = time.perf_counter,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> bool:
     """Take the steps, a slice at a time; False where ``limit_s`` of work did not suffice."""
     spent_s, began_at = 0.0, clock()
@@ -160,6 +164,6 @@ async def _in_slices(
             spent_s += slice_s
             if spent_s >= limit_s:
                 return False
-            await asyncio.sleep(PAUSE_S)
+            await pause(PAUSE_S)
             began_at = clock()
     return True

@@ -14,6 +14,7 @@ export class Sections {
   constructor(browse) {
     this.browse = browse;
     this.rates = {};
+    this.loopLag = null;
     this.states = null;
     this.topics = new LiveTable(byId("topics-table"), "Topics", this.topicColumns(), {
       key: (topic) => topic.name,
@@ -86,7 +87,7 @@ export class Sections {
     const sum = (name) => topics.reduce((total, topic) => total + topic[name], 0);
     const quarantined = sum("quarantined_count");
     const latest = history.samples.at(-1);
-    const p99 = latest?.[history.fields.indexOf("p99_s")];
+    this.loopLag = latest ? latest[history.fields.indexOf("loop_lag_p99_s")] : this.loopLag;
     const bad = topics.filter((topic) => ["bad", "warn"].includes(tone(topic))).length;
     setFacts(byId("facts"), [
       ["Topics", bad ? `${bad} of ${topics.length} not in sync` : `all ${topics.length} served`, bad ? "bad" : "good"],
@@ -95,7 +96,7 @@ export class Sections {
       ["Connections", `${count(server.connections)} of ${count(server.max_connections)}`],
       ["Catching up", count(server.lagging), server.lagging ? "warn" : "none"],
       ["Joining", server.waiting_joiners ? `${server.joiners}, ${server.waiting_joiners} waiting` : count(server.joiners)],
-      ...(p99 === undefined || this.lag(page) === null ? [] : [["Loop lag", latency(this.lag(page))]]),
+      ["Loop lag, p99", latency(this.loopLag)],
       ["Quarantined", count(quarantined), quarantined ? "warn" : "none"],
       ["Up", seconds(page.uptime_s)],
     ]);
@@ -106,10 +107,6 @@ export class Sections {
       `typha ${page.build.version}, Python ${page.build.python}, ${page.build.loop}. Agents: ${server.address} (${wire}). ` +
         `Cluster: ${page.upstream.cluster ?? "not known yet"}.`,
     );
-  }
-
-  lag() {
-    return null;
   }
 
   quarantined(topics) {

@@ -16,7 +16,7 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Any, Final
@@ -387,6 +387,10 @@ class Server:
             return []
         return self.views.statistics(self.fan_out.walks, encodings_of(self._settings.calico_max_message_kvs))
 
+    def each_subscriber(self) -> Iterator[SubscriberStatistics]:
+        """Every welcomed connection, one at a time: thousands are gone through in slices."""
+        return census.each_subscriber(self._connections, self._clock())
+
     def subscribers(self) -> list[SubscriberStatistics]:
-        """Every welcomed connection (for the status page; costs their number)."""
-        return census.subscribers(self._connections, self._clock())
+        """All of them at once; costs their number."""
+        return list(self.each_subscriber())

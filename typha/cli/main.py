@@ -8,6 +8,7 @@ import typer
 
 from typha.cli import exits
 from typha.cli.demo.command import demo
+from typha.cli.doctor import doctor
 from typha.cli.dump import dump
 from typha.cli.get import get
 from typha.cli.serve import serve
@@ -46,7 +47,7 @@ def options(
     """
 
 
-for command in (serve, demo, dump, tail, get, status):
+for command in (serve, doctor, demo, dump, tail, get, status):
     app.command(epilog=exits.HELP)(command)
 
 app.add_typer(component)

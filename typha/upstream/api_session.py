@@ -111,16 +111,24 @@ class ApiSession:
 
     @contextlib.asynccontextmanager
     async def request(
-        self, phase: Phase, path: str, parameters: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        phase: Phase,
+        path: str,
+        parameters: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        body: bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """GET `path`; the response has status 200. Raises RequestError, also for what breaks while it is read."""
+        """GET `path`, or POST `body` (JSON) to it; the response has status 200 or 201.
+
+        Raises RequestError, also for what breaks while it is read.
+        """
         connector, generation = self._open_connector(), self.generation
         connector.uses += 1
         try:
-            async with self._send(connector, path, parameters, timeout) as response:
-                if response.status != 200:
-                    body = await response.content.read(_ERROR_BODY_BYTES)
-                    error = error_of_answer(phase, response.status, body, response.headers.get("Retry-After"))
+            async with self._send(connector, path, parameters, timeout, body) as response:
+                if response.status not in (200, 201):
+                    told = await response.content.read(_ERROR_BODY_BYTES)
+                    error = error_of_answer(phase, response.status, told, response.headers.get("Retry-After"))
                     error.generation = generation
                     response.close()
                     raise error
@@ -142,9 +150,19 @@ class ApiSession:
         async with self.request(phase, path, parameters, timeout) as response:
             return await response.read()
 
+    async def create(self, phase: Phase, path: str, body: bytes, timeout: aiohttp.ClientTimeout) -> bytes:
+        """POST `body` to `path` (a review: the API server answers it and stores nothing). Raises RequestError."""
+        async with self.request(phase, path, {}, timeout, body) as response:
+            return await response.read()
+
     @contextlib.asynccontextmanager
     async def _send(
-        self, connector: _Connector, path: str, parameters: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        connector: _Connector,
+        path: str,
+        parameters: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        body: bytes | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         # identity: the server would gzip pages of 128 KB, which costs both sides more than the bytes.
         headers = {
@@ -152,14 +170,18 @@ class ApiSession:
             "Accept-Encoding": "identity",
             "User-Agent": f"typha/{__version__}",
         }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         query = list(parameters.items())
         try:
             await connector.api_client.update_params_for_auth(headers, query, ["BearerToken"])
         except (ConfigException, UnicodeDecodeError) as error:
             raise CredentialsError(f"the service account's token: {error}") from error
-        async with connector.session.get(
+        async with connector.session.request(
+            "GET" if body is None else "POST",
             connector.host + path,
             params=query,
+            data=body,
             headers=headers,
             timeout=timeout,
             proxy=connector.proxy,

@@ -14,6 +14,7 @@ from typha.cli.get import get
 from typha.cli.serve import serve
 from typha.cli.status import status
 from typha.cli.tail import tail
+from typha.cli.verify import verify
 from typha.drop_in.command import component
 from typha.version import __version__
 
@@ -47,7 +48,7 @@ def options(
     """
 
 
-for command in (serve, doctor, demo, dump, tail, get, status):
+for command in (serve, doctor, demo, dump, tail, get, status, verify):
     app.command(epilog=exits.HELP)(command)
 
 app.add_typer(component)

@@ -1,4 +1,4 @@
-"""`typha verify`: the topics of a running server beside consistent LISTs of the API server, difference by difference."""
+"""`typha verify`: a running server's topics beside consistent LISTs of the API server, difference by difference."""
 
 from __future__ import annotations
 

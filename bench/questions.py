@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
 from bench import (
+    apiserver,
     calico,
     client,
     convert,
@@ -28,6 +29,7 @@ from bench import (
     resume,
     send_share,
     sleeper,
+    soak,
     watch_path,
 )
 from bench.report import Result
@@ -78,7 +80,9 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("apiserver", apiserver),
         ("client", client),
+        ("soak", soak),
     )
 }
 

@@ -24,6 +24,7 @@ from typing import Final
 
 from typha import feeds
 from typha.cache.catalog import Catalog
+from typha.cache.packing import Packer
 from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
@@ -34,7 +35,8 @@ from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
-from typha.heap import Heap
+from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
+from typha.loop_lag import LoopLag
 from typha.observe import picture
 from typha.observe.http import ObserveServer
 from typha.observe.quarantines import Quarantines
@@ -60,6 +62,8 @@ _PUBLISH_UNREADY_S: Final = 0.1
 _OTHER_FILES: Final = 256
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
+# What an API server writes meanwhile waits in the kernel's buffers; it ends watches that hold it up for long.
+_LONGEST_READ_PAUSE_S: Final = 0.1
 
 
 async def serve(
@@ -112,6 +116,7 @@ class App:
                 keys_of=spec.keys.keys_of,
                 may_be_contested=spec.keys.may_be_contested,
                 tombstone_limit=config.tombstones,
+                make_packer=Packer if config.memory.compress_entries else None,
                 now=self._started_at,
             )
             for number, spec in enumerate(self._spec.topics.values())
@@ -134,20 +139,24 @@ class App:
         ]
 
         # downstream's view
+        self._loop = asyncio.get_running_loop()
+        tls = _tls_context(config, drop_in)
+        if tls is not None and not isinstance(self._loop, asyncio.BaseEventLoop):
+            map_large(UVLOOP_TLS_BUFFER_BYTES)
         self.server = Server(
             self.catalog,
             self._spec.feeds,
             _downstream_settings(config, drop_in),
             probe=self._probe,
             on_restored=self._restored_by_client,
-            tls=_tls_context(config, drop_in),
+            tls=tls,
             peer_refusal=drop_in.agent_tls.identity.refusal if drop_in is not None and drop_in.agent_tls else None,
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
 
         # the observers' view
-        self._loop = asyncio.get_running_loop()
+        self._loop_lag = LoopLag(time.monotonic())
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
         self._board = Board(time.monotonic)
@@ -185,6 +194,7 @@ class App:
             async with asyncio.TaskGroup() as tasks:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
+                parts.append(tasks.create_task(self._loop_lag.run(time.monotonic)))
                 parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
                 if self._outside is not None:
                     outside = self._outside.run(
@@ -268,8 +278,7 @@ class App:
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
-            listed = sum(topic.listed_total for topic in self.catalog.topics.values())
-            heap.tick(self.server.counters.closed.total(), listed, time.monotonic())
+            heap.tick(time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, *, with_subscribers: bool = False) -> None:
@@ -280,6 +289,7 @@ class App:
             Status(
                 build=self._build,
                 uptime_s=now - self._started_at,
+                loop_lag=picture.latency(self._loop_lag.histogram),
                 topics=picture.topics(self.catalog, self._required, stage.subscribers_by_topic, now),
                 server=picture.server(
                     stage,
@@ -360,7 +370,7 @@ def _upstream_settings(config: Config) -> UpstreamSettings:
         backoff_limit_s=upstream.backoff_max_s,
         backoff_reset_s=upstream.backoff_reset_s,
         # Half a round: a watch that is read just after one is read again before the next.
-        read_pause_s=config.timing.round_pause_ms / 1000 / 2,
+        read_pause_s=min(config.timing.round_pause_ms / 1000, _LONGEST_READ_PAUSE_S),
     )
 
 
@@ -372,6 +382,7 @@ def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSe
         calico_max_message_kvs=calico.max_message_kvs,
         max_connections=limits.max_connections,
         max_joiners=limits.max_joiners,
+        max_handshakes=limits.max_handshakes,
         max_filters_per_client=limits.max_filters,
         handshake_timeout_s=limits.handshake_timeout_s,
         round_pause_s=timing.round_pause_ms / 1000,

@@ -99,12 +99,14 @@ def test_value_bytes_follow_what_is_held(topic: Topic) -> None:
         return sum(entry.size for entry in topic.log.entries.values())
 
     assert topic.value_bytes == held()
+    assert topic.saved_bytes == sum(entry.saved for entry in topic.log.entries.values())
     topic.put("c", 11, [("c", b"\xa5hello", ())], 0.0)
     topic.put("c", 12, [("c", b"\xa1h", ())], 0.0)
     topic.delete("a", 13, 0.0)
     assert topic.value_bytes == held()
+    assert topic.saved_bytes == sum(entry.saved for entry in topic.log.entries.values())
     topic.restart(0.0)
-    assert topic.value_bytes == 0
+    assert (topic.value_bytes, topic.saved_bytes) == (0, 0)
 
 
 def test_keys_of_one_object_change_at_one_rv() -> None:

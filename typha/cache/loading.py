@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from typha.cache.errors import OutOfOrderError, RestoredError
 from typha.cache.log import Entry, Item, entry_of
 
@@ -81,15 +83,20 @@ class Loading:
         self._seen.add(key)
         held = topic.log.entries.get(key)
         if topic.claims is not None and topic.may_be_contested(name, key):
-            self._changed[key] = entry_of(_AT_LIST_RV, item, held)
+            self._change(entry_of(_AT_LIST_RV, item, held, topic.packer))
             return
         if held is not None and rv < held.rv and key not in topic.restamped:
             raise RestoredError(topic.name, f"resourceVersion of {key}:", rv, held.rv)
         if rv > self._head:
-            self._changed[key] = entry_of(rv, item, held)
+            self._change(entry_of(rv, item, held, topic.packer))
         elif held is None or not held.holds(value, attributes):
-            self._changed[key] = entry_of(_AT_LIST_RV, item, held)
+            self._change(entry_of(_AT_LIST_RV, item, held, topic.packer))
             self._late.add(key)
+
+    def _change(self, entry: Entry) -> None:
+        self._changed[entry.key] = entry
+        if self._topic.packer is not None:
+            self._topic.packer.learn(self._changed)
 
     def _settle_claims(self) -> None:
         """Claims are decided over the whole list, lowest name first, whatever the order of pages."""
@@ -117,7 +124,7 @@ class Loading:
         self._settle_claims()
         restamped = [entry for entry in self._changed.values() if entry.rv == _AT_LIST_RV]
         for entry in restamped:
-            self._changed[entry.key] = Entry(list_rv, entry.key, entry.value, entry.attributes)
+            self._changed[entry.key] = replace(entry, rv=list_rv)
         entries = sorted(self._changed.values(), key=attrgetter("rv"))
         self._changed.clear()
         if topic.has_synced:

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from typha.cache.digest_table import DigestTable
+from typha.cache.packing import Codec, Packer, size_of
 
 Attribute = str | Mapping[str, str] | Callable[[bytes], Mapping[str, str]] | None
 """Value of a filter attribute: text, or labels (or how to read them from the value), or None where there is none."""
@@ -31,38 +32,57 @@ NO_VALUE: Final = b""
 
 
 class Entry(msgspec.Struct, gc=False, frozen=True):
-    """A key's newest value, encoded, and what filters look at.
+    """A key's newest value, encoded, and what filters look at. ``held`` is the value as ``codec`` packed it, if any.
 
-    gc=False: it refers to bytes, numbers and flat maps only, never to a cycle; a full collection over 100,000
-    tracked entries would stop the loop.
+    gc=False: it refers to bytes, numbers, flat maps and the topic's codec only, never to a cycle; a full collection
+    over 100,000 tracked entries would stop the loop.
     """
 
     rv: int
     key: str
-    value: bytes
+    held: bytes
     attributes: tuple[Attribute, ...]
+    codec: Codec | None = None
+
+    @property
+    def value(self) -> bytes:
+        """The plain value."""
+        return self.held if self.codec is None else self.codec.unpack(self.held)
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
-        return len(self.key) + len(self.value)
+        """Bytes of key and plain value."""
+        return len(self.key) + (len(self.held) if self.codec is None else size_of(self.held))
+
+    @property
+    def saved(self) -> int:
+        """Bytes of the value that packing saves."""
+        return 0 if self.codec is None else size_of(self.held) - len(self.held)
 
     def holds(self, value: bytes, attributes: tuple[Attribute, ...]) -> bool:
         """Whether this entry already has that value and those attributes."""
-        return self.value == value and self.attributes == attributes
+        if self.attributes != attributes:
+            return False
+        if self.codec is None:
+            return self.held == value
+        return size_of(self.held) == len(value) and self.codec.pack(value) == self.held
 
 
-def entry_of(rv: int, item: Item, before: Entry | None = None) -> Entry:
-    """The entry of a converted item; ``before`` is the key's entry so far.
+def entry_of(rv: int, item: Item, before: Entry | None = None, packer: Packer | None = None) -> Entry:
+    """The entry of a converted item; ``before`` is the key's entry so far. ``packer``: the value is held packed.
 
-    Its value is copied: encoders shrink a larger buffer, whose rest stays in use. Key and equal attributes are those of
-    ``before``: digests and tombstones refer to them, and would keep the old ones beside the new.
+    A plain value is copied: encoders shrink a larger buffer, whose rest stays in use. Key and equal attributes are
+    those of ``before``: digests and tombstones refer to them, and would keep the old ones beside the new.
     """
     key, value, attributes = item
     if before is not None:
         key = before.key
         if attributes == before.attributes:
             attributes = before.attributes
+    if packer is not None and (codec := packer.codec) is not None:
+        packed = codec.pack(value)
+        if packed is not value:
+            return Entry(rv, key, packed, attributes, codec)
     return Entry(rv, key, memoryview(value).tobytes(), attributes)
 
 

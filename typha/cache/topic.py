@@ -22,6 +22,7 @@ from typha.cache.filters import Filter, parse_filter
 from typha.cache.history import History
 from typha.cache.loading import Loading
 from typha.cache.log import NO_VALUE, Entry, Item, Log, entry_of
+from typha.cache.packing import Packer
 from typha.cache.views import Burial, Views
 from typha.wire.messages import Where
 from typha.wire.states import TopicState
@@ -53,6 +54,7 @@ class TopicStatistics(NamedTuple):
     entries: int
     tombstones: int
     value_bytes: int
+    held_bytes: int
     puts: int
     deletes: int
     unchanged: int
@@ -85,7 +87,7 @@ class Topic:
 
     ``keys_of``: every key that an object of that name can have (``own_name``, ``in_items`` or another rule); None where
     keys do not follow from the name, then the topic keeps who claims what. ``may_be_contested(name, key)``: whether
-    another object could claim that key too.
+    another object could claim that key too. ``make_packer``: values are held compressed where that is worth it.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Topic:
         keys_of: Callable[[str], Sequence[str]] | None = own_name,
         may_be_contested: Callable[[str, str], bool] = lambda name, key: False,
         tombstone_limit: int = TOMBSTONE_LIMIT,
+        make_packer: Callable[[], Packer] | None = None,
         now: float = 0.0,
     ) -> None:
         self.name = name
@@ -106,6 +109,8 @@ class Topic:
         self.attributes = attributes
         self.is_ordered = True
         self.log = Log()
+        self.make_packer = make_packer
+        self.packer = make_packer() if make_packer is not None else None
         self.views = Views(attributes)
         self.history = History(tombstone_limit)
         self.head = 0
@@ -117,8 +122,8 @@ class Topic:
         self.contact_at: float | None = None
         self.quarantined: dict[str, Quarantined] = {}
         self.puts_total = self.deletes_total = self.unchanged_total = self.restamped_total = 0
-        self.quarantines_total = self.listed_total = 0
-        self.value_bytes = 0
+        self.quarantines_total = 0
+        self.value_bytes = self.saved_bytes = 0
         self.listener: Callable[[Topic], None] | None = None
         self.digest_salt: bytes | None = None
         self.restamped: set[str] = set()
@@ -250,7 +255,7 @@ class Topic:
                 if before is not None and before.holds(value, attributes):
                     self.unchanged_total += 1
                 else:
-                    self.apply(entry_of(rv, (key, value, attributes), before))
+                    self.apply(entry_of(rv, (key, value, attributes), before, self.packer))
             if settlement.name != name and settlement.gives:
                 self.quarantined.pop(settlement.name, None)
                 keys = [item[0] for item in settlement.gives]
@@ -269,9 +274,13 @@ class Topic:
         key = entry.key
         before = self.log.entries.get(key)
         self.value_bytes += entry.size - (before.size if before is not None else 0)
+        if self.packer is not None:
+            self.saved_bytes += entry.saved - (before.saved if before is not None else 0)
         for burial in self.views.put(before, entry):
             self.history.bury(burial)
         self.log.put(entry)
+        if self.packer is not None:
+            self.packer.learn(self.log.entries)
         self.puts_total += 1
         if self.restamped:
             self.restamped.discard(key)
@@ -283,6 +292,7 @@ class Topic:
             return
         key = before.key  # one text in all logs and burials
         self.value_bytes -= before.size
+        self.saved_bytes -= before.saved
         for burial in self.views.delete(before, rv):
             self.history.bury(burial)
         self.log.delete(key, rv)
@@ -296,6 +306,7 @@ class Topic:
         self.log.load(entries)
         self.views.load(entries)
         self.value_bytes = sum(entry.size for entry in entries)
+        self.saved_bytes = sum(entry.saved for entry in entries)
         self.puts_total += len(entries)
 
     def finish_list(self, list_rv: int, now: float, quarantined: Mapping[str, tuple[int, str]]) -> None:
@@ -307,7 +318,6 @@ class Topic:
         for name, (rv, reason) in quarantined.items():
             self._set_aside(name, rv, reason)
         self.has_synced = True
-        self.listed_total += len(self.log.entries)
         self._moved(list_rv, now)
         self.set_state(TopicState.IN_SYNC, now)
 
@@ -344,7 +354,7 @@ class Topic:
             self.claims.clear()
         self.quarantined.clear()
         self.restamped.clear()
-        self.head = self.value_bytes = 0
+        self.head = self.value_bytes = self.saved_bytes = 0
         self.generation += 1
         self.has_synced = False
         self._notify()
@@ -365,6 +375,7 @@ class Topic:
             entries=len(self.log.entries),
             tombstones=len(self.log.tombstones),
             value_bytes=self.value_bytes,
+            held_bytes=self.value_bytes - self.saved_bytes,
             puts=self.puts_total,
             deletes=self.deletes_total,
             unchanged=self.unchanged_total,

@@ -15,6 +15,7 @@ from typing import Any
 from typha.config.kinds import HostPort
 from typha.config.model import Config
 from typha.config.problems import Problem, shown
+from typha.wire import compression
 
 Place = Callable[[str], str]
 """Where a path's value came from, in words that lead there."""
@@ -28,6 +29,9 @@ def find_contradictions(config: Config, place: Place) -> Iterator[Problem]:
     yield from _ports(config, place)
     yield from _tls(config, place)
     yield from _timing(config, place)
+    if config.memory.compress_entries and not compression.is_available():
+        key, reason = "memory.compress_entries", "needs zstd, which is not installed"
+        yield Problem(key, place(key), "true", reason, "false, or `pip install 'typha[zstd]'`")
 
 
 def _topics_and_feeds(config: Config, place: Place) -> Iterator[Problem]:

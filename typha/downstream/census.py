@@ -87,7 +87,7 @@ def subscribers(connections: Collection[Connection], now: float) -> list[Subscri
                         s.phase.name.lower(),
                         positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
                         s.topic.head,
-                        session.applied.get(s.topic.id),
+                        s.applied,
                         dict(session.where_of(s.topic.name)),
                     )
                     for s in session.subscriptions

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from typha.cache.log import Changes, Entry, Log
+from typha.cache.log import Changes, Entry, Log, entry_of
 from typha.cache.topic import Topic
 from typha.cache.walk import Walks
 from typha.calico_wire.messages import SyncStatus
@@ -93,7 +93,8 @@ class FeedView:
 
     def __init__(self, name: str, topic_id: int, members: Sequence[Topic], *, clock: Callable[[], float]) -> None:
         self.name = name
-        self.topic = Topic(f"{name} (calico)", topic_id, form="calico", now=clock())
+        make_packer = members[0].make_packer if members else None
+        self.topic = Topic(f"{name} (calico)", topic_id, form="calico", make_packer=make_packer, now=clock())
         self.topic.log = SortedLog()
         self._members = [_Member(topic) for topic in members]
         self._clock = clock
@@ -157,7 +158,7 @@ class FeedView:
             self.skipped_total += 1  # a list moved its rv: Typha sends no update for that either
             return
         self.updates_total += 1
-        view.apply(Entry(view.head + 1, entry.key, element, ()))
+        view.apply(entry_of(view.head + 1, (entry.key, element, ()), before, view.packer))
         view.advance(view.head + 1, self._clock())
 
     def _delete(self, key: str) -> None:

@@ -1,7 +1,8 @@
 """The shell of the stage: listens, runs the rounds and a one-second tick, drains. Everything decided elsewhere.
 
 Invariants
-1. Two tasks in all, whatever the number of connections: rounds and tick.
+1. Two tasks in all, whatever the number of connections: rounds and tick (and one for each TLS handshake, which are
+   bounded).
 2. A subscriber is cut for draining no byte, for silence, or for a breach; never for being slow, never for age of
    its data.
 3. A connection never ends without a word that says why, unless the peer broke the protocol's language or is gone.
@@ -12,24 +13,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
 from typha.downstream import census
 from typha.downstream.calico_encodings import encodings_of
-from typha.downstream.connection import Connection
+from typha.downstream.connection import Connection, Owner
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
+from typha.downstream.tls_connection import TlsConnection
+from typha.downstream.tls_listener import TlsListener
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
@@ -43,6 +48,9 @@ _TICK_SLICE: Final = 1000
 _RETRY_S: Final = 2.0
 # A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
 _FAREWELL_S: Final = 5.0
+# Watches are read in turns as far apart as rounds: one that is ready a little early starts when they were read, one
+# that is late would wait for nothing until the next turn.
+_IN_STEP: Final = 0.9
 
 PeerRefusal = Callable[[Mapping[str, Any] | None], str]
 """A peer's certificate -> why it is not let in, "" where it is."""
@@ -74,7 +82,7 @@ class Server:
         self._rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
         self._connections: dict[Connection, None] = {}
         self._waiting = WaitingWelcomes(
             probe,
@@ -90,6 +98,7 @@ class Server:
         )
         prefix = f"{self._rng.getrandbits(24):06x}"
         self._sessions = Sessions(prefix, catalog, feeds, self.views, settings, clock=self._clock, admit=self._admit)
+        self._owner = Owner(self._clock, self._made, self._received, self._drained, self._lost, self._sessions.foreign)
         self.fan_out = FanOut(
             catalog,
             settings,
@@ -104,15 +113,18 @@ class Server:
 
     async def start(self, host: str, port: int) -> int:
         """Bind and listen; gives the port. Raises OSError."""
-        self._listener = await self._loop.create_server(
-            self._new_connection,
-            host,
-            port,
-            ssl=self._tls,
-            backlog=1024,
-            ssl_handshake_timeout=self._settings.handshake_timeout_s if self._tls else None,
-            ssl_shutdown_timeout=_FAREWELL_S if self._tls else None,
-        )
+        if self._tls is not None:
+            self._listener = TlsListener(
+                self._new_connection,
+                self._tls,
+                limit=self._settings.max_handshakes,
+                handshake_timeout_s=self._settings.handshake_timeout_s,
+                shutdown_timeout_s=_FAREWELL_S,
+            )
+            return await self._listener.start(host, port)
+        self._listener = await self._loop.create_server(self._new_connection, host, port, backlog=1024)
+        for listening in self._listener.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it
         bound: int = self._listener.sockets[0].getsockname()[1]
         return bound
 
@@ -165,15 +177,11 @@ class Server:
     # --- connections
 
     def _new_connection(self) -> Connection:
-        return Connection(
-            self._sessions.native(),
-            clock=self._clock,
-            on_made=self._made,
-            on_received=self._received,
-            on_drained=lambda connection: self.fan_out.drained(connection.subscriber),
-            on_lost=self._lost,
-            foreign=self._sessions.foreign,
-        )
+        kind = Connection if self._tls is None else TlsConnection
+        return kind(self._sessions.native(), self._owner)
+
+    def _drained(self, connection: Connection) -> None:
+        self.fan_out.drained(connection.subscriber)
 
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
@@ -287,7 +295,7 @@ class Server:
 
     def _finish_if_closed(self, connection: Connection) -> None:
         """Of a language that knows no word for it, a session is closed where another would be asked."""
-        if connection.session.is_closed and connection.close_due_at == float("inf"):
+        if connection.session.is_closed and connection.close_due_at == inf:
             self.fan_out.remove(connection.subscriber)
             self._finish(connection)
 
@@ -305,7 +313,7 @@ class Server:
     # --- the two tasks
 
     async def _rounds(self) -> None:
-        pause_s = self._settings.round_pause_s
+        pause_s = self._settings.round_pause_s * _IN_STEP
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -367,7 +375,7 @@ class Server:
             session.say_ping(now)
             connection.subscriber.flush()
         if now >= connection.move_due_at:
-            connection.move_due_at = float("inf")
+            connection.move_due_at = inf
             self._go_away(connection, GoAwayReason.MAX_AGE, settings.go_away_after_s)
 
     # --- numbers

@@ -13,6 +13,8 @@ class DownstreamSettings:
     """5 KB each when idle; the file handle limit is raised for it at start, or a warning says that it is too low."""
     max_joiners: int = 64
     """Snapshots being read at a time: 5,000 joiners of 100 MB held 43 MB extra with 64, 934 MB without a bound."""
+    max_handshakes: int = 8
+    """TLS handshakes at a time, 1.5 ms of the loop each; the others wait in the kernel's backlog."""
     max_filters_per_client: int = 16
     """Each filtered topic is a stream of frames of its own."""
     handshake_timeout_s: float = 10.0

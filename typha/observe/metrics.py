@@ -83,6 +83,11 @@ class StatusCollector(Collector):
         if published.status is None:
             return
         yield from self._whole(published, published.status, max(0.0, now - published.status_at))
+        yield latency_family(
+            "typha_loop_lag_seconds",
+            "How late the event loop is, looked at every 10 ms, the times within a pause included.",
+            published.status.loop_lag,
+        )
         yield from topic_families(published.status.topics)
         yield from server_families(published.status.server)
         yield from upstream_families(published.status.upstream)
@@ -117,7 +122,8 @@ def topic_families(topics: tuple[TopicStatus, ...]) -> Iterator[Metric]:
         ("typha_topic_state_age_seconds", "Since the topic went into its state.", "since_s"),
         ("typha_topic_entries", "Entries held.", "entries"),
         ("typha_topic_tombstones", "Deletions remembered.", "tombstones"),
-        ("typha_topic_value_bytes", "Keys and values held, encoded.", "value_bytes"),
+        ("typha_topic_value_bytes", "Keys and values, encoded.", "value_bytes"),
+        ("typha_topic_held_bytes", "The same as held: fewer where values are held compressed.", "held_bytes"),
         ("typha_topic_subscribers", "Connections subscribed.", "subscribers"),
         ("typha_topic_quarantined_objects", "Objects without a value because conversion failed.", "quarantined_count"),
         ("typha_topic_head_resource_version", "The topic is complete up to this.", "head"),

@@ -8,7 +8,7 @@ from typing import Final
 
 from typha.cache.catalog import Catalog
 from typha.cache.topic import TopicStatistics
-from typha.downstream.statistics import ServerStatistics, SubscriberStatistics
+from typha.downstream.statistics import Histogram, ServerStatistics, SubscriberStatistics
 from typha.observe import status as s
 from typha.upstream.statistics import ReflectorStatistics
 from typha.version import __version__
@@ -23,6 +23,11 @@ def build(loop: object) -> s.BuildStatus:
     return s.BuildStatus(
         version=__version__, python=platform.python_version(), loop=type(loop).__module__.split(".", maxsplit=1)[0]
     )
+
+
+def latency(histogram: Histogram) -> s.Latency:
+    """As it is at this moment."""
+    return s.Latency(histogram.bounds, tuple(histogram.counts), histogram.sum)
 
 
 def topics(
@@ -51,6 +56,7 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
         entries=topic.entries,
         tombstones=topic.tombstones,
         value_bytes=topic.value_bytes,
+        held_bytes=topic.held_bytes,
         subscribers=subscribers,
         gaps=tuple(s.Gap(*gap) for gap in topic.gaps),
         quarantined=tuple(s.Quarantined(name, why.rv, why.reason) for name, why in listed),
@@ -65,7 +71,6 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
 def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections: int) -> s.ServerStatus:
     """The downstream side."""
     closed = stage.server.closed
-    latency = stage.fan_out.event_to_socket
     compression = stage.compression
     return s.ServerStatus(
         address=address,
@@ -98,7 +103,7 @@ def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections:
         },
         closed_total={code: count for code, count in closed.items() if not code.startswith(_REFUSED)},
         protocol_errors_total=dict(stage.server.protocol_errors),
-        event_to_socket=s.Latency(latency.bounds, tuple(latency.counts), latency.sum),
+        event_to_socket=latency(stage.fan_out.event_to_socket),
     )
 
 

@@ -47,6 +47,19 @@ class Latency(NamedTuple):
     counts: tuple[int, ...]
     sum_s: float
 
+    def quantile_s(self, share: float) -> float:
+        """So many seconds at most in ``share`` (0 to 1) of all cases, on a straight line within its bucket.
+
+        0 of none; the highest bound where it lies beyond.
+        """
+        rank, below, lower_s = share * sum(self.counts), 0.0, 0.0
+        for bound_s, count in zip(self.bounds_s, self.counts, strict=False):
+            if count and below + count >= rank:
+                return lower_s + (bound_s - lower_s) * max(0.0, rank - below) / count
+            below += count
+            lower_s = bound_s
+        return lower_s if rank else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicStatus:
@@ -64,7 +77,8 @@ class TopicStatus:
     age_s: float | None = None  # since the API server was last heard of it
     entries: int = 0
     tombstones: int = 0
-    value_bytes: int = 0  # keys and values as held, without Python's own cost
+    value_bytes: int = 0  # keys and values, encoded
+    held_bytes: int = 0  # the same as held: fewer where values are held compressed; without Python's own cost
     subscribers: int = 0
     gaps: tuple[Gap, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()  # at most 100 are listed; the number is quarantined_count
@@ -182,6 +196,7 @@ class Status:
 
     build: BuildStatus
     uptime_s: float
+    loop_lag: Latency  # how late the event loop was, in shares of the time since the start
     topics: tuple[TopicStatus, ...]
     server: ServerStatus
     upstream: UpstreamStatus

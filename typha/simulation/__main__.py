@@ -45,7 +45,8 @@ async def _serve(options: argparse.Namespace) -> None:
         nodes=options.nodes,
         pods=options.pods,
         namespaces=options.tenants,
-        calico=options.calico,
+        calico=options.calico and not options.bare,
+        bare=options.bare,
         only=options.only,
         runtime_ids=options.runtime_ids,
     )
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nodes", type=int, default=50, help="nodes (default 50)")
     parser.add_argument("--tenants", type=int, help="namespaces beside the system's (default: one for 200 pods)")
     parser.add_argument("--calico", action="store_true", help="with Calico installed")
+    parser.add_argument("--bare", action="store_true", help="pods alone: no services, no policies, nothing of Calico's")
     parser.add_argument("--runtime-ids", action="store_true", help="pods with random ids, as runtimes give them")
     parser.add_argument("--churn", type=float, default=0.0, help="changes per second (default 0: none)")
     parser.add_argument("--only", metavar="KIND", help="changes of one kind alone: relabel is one running pod's labels")

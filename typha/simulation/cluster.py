@@ -53,7 +53,8 @@ class Cluster:
     """Nodes, namespaces, services, policies and pods in `store`; ValueError where the pods do not fit the addresses.
 
     `calico` installs it, with one tenant for each of `namespaces`: the store must have been made with
-    `calico.resources.CALICO`. `only`: every change is of that kind, where it can be done.
+    `calico.resources.CALICO`. `only`: every change is of that kind, where it can be done. `bare`: no services,
+    endpoint slices and policies.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Cluster:
         managed_fields: bool = False,
         calico: bool = False,
         only: str | None = None,
+        bare: bool = False,
         runtime_ids: bool = False,
     ) -> None:
         if nodes < 1 or pods < 0 or (namespaces is not None and namespaces < 1):
@@ -81,8 +83,11 @@ class Cluster:
             raise ValueError(f"{pods} pods on {nodes} nodes need more addresses than 10.0.0.0/8 has: take fewer nodes")
         self.store = store
         self.changes = 0
+        self._bare = bare
         self._random = Random(seed)
         weights = _CALICO_WEIGHTS if calico else _WEIGHTS
+        if bare:
+            weights = {kind: weight for kind, weight in weights.items() if kind not in ("endpoints", "policy")}
         if only is not None and only not in weights:
             raise ValueError(f"there is no kind of change {only!r}; there are {', '.join(weights)}")
         weights = weights if only is None else {only: 1}
@@ -123,7 +128,7 @@ class Cluster:
         for number in range(len(self._nodes)):
             now = timestamp(self.store.resource_version)
             self.store.create("nodes", self._node(number, now))
-        for name in self._namespaces:
+        for name in () if self._bare else self._namespaces:
             self.store.create(_POLICIES, objects.network_policy(name))
         if self._calico is not None:
             self._calico.populate()
@@ -131,7 +136,7 @@ class Cluster:
             self._population.create_first()
         if self._calico is not None:
             self._calico.populate_blocks()
-        for number, workload in enumerate(self._workloads):
+        for number, workload in enumerate(() if self._bare else self._workloads):
             self.store.create("services", objects.service(workload.namespace, workload.name, number))
             self.store.create("endpointslices", self._slice(number))
         self._population.stale_slices.clear()

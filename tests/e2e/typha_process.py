@@ -152,6 +152,10 @@ class TyphaProcess:
         page: Json = json.loads(self.page("/status", admin=True).text)
         return page
 
+    def status_address(self) -> str:
+        """Where the admin port is."""
+        return f"127.0.0.1:{self._serving['admin']}"
+
     def topic(self, name: str) -> Json:
         """One topic of /status."""
         found: Json = next(topic for topic in self.status()["topics"] if topic["name"] == name)

@@ -54,7 +54,7 @@ async def test_first_list_is_consistent(make_rig: MakeRig) -> None:
             asked.append(f"{phase} {parameters.get('resourceVersion')}")
             return lister(phase, path, parameters, timeout)
 
-        rig.session.request = spy  # type: ignore[method-assign]
+        rig.session.request = spy  # type: ignore[method-assign, assignment]
         await rig.following()
         assert ("list None" if settings is QUICK else "watch list None") in asked
         assert not any(each.startswith(("list ", "watch list ")) and not each.endswith("None") for each in asked)

@@ -34,6 +34,7 @@ from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.downstream.tls_connection import TlsConnection
+from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
@@ -41,8 +42,6 @@ from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
 log = logging.getLogger("typha.downstream")
 
 _TICK_S: Final = 1.0
-# Connections looked at per slice of a tick: 1,000 take about 1 ms.
-_TICK_SLICE: Final = 1000
 # What a client is told to wait when the server as a whole cannot serve it now.
 _RETRY_S: Final = 2.0
 # A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
@@ -107,6 +106,7 @@ class Server:
             views=self.views,
             verify=verify,
         )
+        self._turns = Turns(self.fan_out.drained, self._loop.call_soon, settings.round_budget_s, self._clock)
 
     # --- life
 
@@ -174,7 +174,7 @@ class Server:
         return kind(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
-        self.fan_out.drained(connection.subscriber)
+        self._turns.add(connection.subscriber)
 
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
@@ -325,11 +325,12 @@ class Server:
             now = self._clock()
             self._catalog.tick(now)
             self.fan_out.tick(now)
-            connections = list(self._connections)
-            for start in range(0, len(connections), _TICK_SLICE):
-                for connection in connections[start : start + _TICK_SLICE]:
-                    self._tick(connection, now)
-                await asyncio.sleep(0)
+            stop_at = now + self._settings.round_budget_s
+            for connection in list(self._connections):
+                self._tick(connection, now)
+                if self._clock() >= stop_at:
+                    await asyncio.sleep(0)
+                    stop_at = self._clock() + self._settings.round_budget_s
             await self._train(now)
 
     async def _train(self, now: float) -> None:

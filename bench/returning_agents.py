@@ -24,10 +24,22 @@ _READ_BYTES: Final = 65536
 
 
 class ReturningAgent:
-    """Its replica outlives its connections."""
+    """Its replica outlives its connections.
 
-    def __init__(self, number: int, *, topics: tuple[str, ...] = ("pods",), compression: tuple[str, ...] = ()) -> None:
-        self.replicas = Replicas()
+    With ``verify`` it keeps ``digests``: (topic, cursor, digest of what it held there), of the last Bookmark or commit
+    in each read.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        topics: tuple[str, ...] = ("pods",),
+        compression: tuple[str, ...] = (),
+        verify: bool = False,
+    ) -> None:
+        self.replicas = Replicas(verify=verify)
+        self.digests: list[tuple[str, int, str]] = []
         self.bytes = self.frames = self.changes = 0
         self.is_synced = False
         self.hello = b""
@@ -66,18 +78,29 @@ class ReturningAgent:
             raise BenchError(f"the server closed agent {self._number}")
         self.bytes += len(data)
         self._count_frames(data)
+        stood: set[str] = set()
         for event in self._session.receive_data(data, time.monotonic()):
+            if isinstance(event, e.Bookmarked | e.Committed):
+                stood.add(event.topic)
             if isinstance(event, e.Bookmarked):
                 self.is_synced = True
             elif isinstance(event, e.Committed):
                 self.changes += len(event.changes)
             elif isinstance(event, e.Closed | e.RefusedByServer):
                 raise BenchError(f"agent {self._number}: {event}")
+        for topic in stood:
+            replica = self.replicas.topics[topic]
+            if replica.cursor is not None and replica.rolling_digest is not None:
+                self.digests.append((topic, replica.cursor, f"{replica.rolling_digest:016x}"))
         for reply in self._session.frames_to_send():
             self.socket.sendall(reply)
             said = decode_message(Frame(reply[HEADER.size - 1], reply[HEADER.size :]))
             if isinstance(said, KeyRequest):
                 self.buckets = said.buckets
+
+    def forget(self) -> None:
+        """What is held: the next time it comes as a new one."""
+        self.replicas = Replicas(verify=self.replicas.verify)
 
     def disconnect(self) -> None:
         """Only the socket."""

@@ -32,6 +32,7 @@ from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
 from typha.downstream.streams import Batch, Group, Moves, Stream, Subscriber
 from typha.downstream.subscription import Phase, Subscription
+from typha.downstream.verification import verify
 from typha.wire.states import TopicState
 
 # Looking at the clock costs 50 ns, a send 10 us: every 16 sends is often enough for a budget of 2 ms.
@@ -158,6 +159,8 @@ class FanOut:
             self._enqueue(subscriber)
         heads = {topic: topic.head for topic in dirty}
         batches = self._seal(dirty)
+        if self._verify:
+            verify(dirty)
         yield from self._settle_queue()
         for group in self._groups_to_serve(batches):
             yield from self._publish(group, batches)
@@ -168,8 +171,6 @@ class FanOut:
             if topic in published:
                 self.counters.event_to_socket.observe(self._clock() - changed_at)
             topic.trim(heads[topic])
-            if self._verify:
-                topic.check_invariants()
 
     def _tell_news(self, dirty: Iterable[Topic]) -> None:
         """Resets, states, and topics that became complete: rare, so all subscribers are looked at."""

@@ -8,7 +8,7 @@ import pytest
 
 from bench import verify
 from bench.processes import BenchError
-from bench.returning_agents import ReturningAgent
+from bench.returning_agents import Held, ReturningAgent
 
 LINE = (
     '{"ts":"x","level":"info","logger":"typha.downstream","msg":"topic digest","topic":"pods","head":%d,"digest":"%s"}'
@@ -28,7 +28,12 @@ def test_agents_hold_what_the_server_holds_under_load() -> None:
 def test_another_digest_and_a_position_that_nobody_named_are_counted() -> None:
     said = verify.digests_said([LINE % (5, "aa"), "no JSON", '{"msg":"serving"}', LINE % (7, "bb"), LINE % (7, "bb")])
     agent = ReturningAgent(0, verify=True)
-    agent.digests = [("pods", 5, "aa"), ("pods", 6, "aa"), ("pods", 7, "cc")]
+    agent.digests = [
+        Held("pods", 5, "aa", is_bookmark=True),
+        Held("pods", 6, "aa", is_bookmark=True),
+        Held("pods", 6, "aa", is_bookmark=False),
+        Held("pods", 7, "cc", is_bookmark=False),
+    ]
     assert verify.compare([agent], said) == (2, 1, 1)
 
 

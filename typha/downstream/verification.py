@@ -1,6 +1,7 @@
 """``TYPHA_VERIFY=1``: what a round does beside its work. Costs every entry of every topic that changed.
 
-Place: called where a round has sealed its topics, so that ``head`` is the position of the Bookmarks that follow.
+Place: called where a round has sealed its topics, and where a stream begins: ``head`` is the position of the Bookmarks
+that follow.
 
 The digest goes to the log as ``topic digest``: who collects agents' ``Replica.rolling_digest`` at their Bookmarks can
 say whether each held, at that position, what the server held (``python -m bench verify``).
@@ -23,6 +24,10 @@ def verify(topics: Iterable[Topic]) -> None:
         topic.check_invariants()
         if log.isEnabledFor(logging.INFO):
             log.info("topic digest", extra={"topic": topic.name, "head": topic.head, "digest": digest_of(topic)})
+
+
+def trust(topics: Iterable[Topic]) -> None:
+    """What is done without ``TYPHA_VERIFY``."""
 
 
 def digest_of(topic: Topic) -> str:

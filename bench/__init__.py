@@ -28,7 +28,7 @@ What works with the results:
     load_agents  what do N agents get from a server that runs already (--server HOST:PORT, plain TCP)?
     goals        which goals do the stored results meet?
     plots        what do the stored results look like?
-    report       docs/benchmarks.md and its pictures from the stored results: what do they say now?
+    report       docs/benchmarks.md, docs/scaling.md and the pictures from the stored results: what do they say now?
     profile      where does the server's CPU go, in the fan-out and in the first list?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the

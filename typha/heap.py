@@ -8,8 +8,8 @@ Rule: what is free now above the least that was free since the last trim has bee
 the process's. (What a trim gives back goes on counting as free.)
 
 Roads not taken: mallopt thresholds at the start, which give back half of it and cost a system call per buffer (only
-where uvloop serves TLS they are needed: ``map_large``); trims after so many connections or objects, which miss whatever
-nobody thought of.
+where uvloop serves TLS they are needed: ``map_large``); trims after so many connections or objects, which miss
+whatever nobody thought of.
 """
 
 from __future__ import annotations

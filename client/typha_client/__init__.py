@@ -17,6 +17,9 @@ from typha_client.change_stream import ChangeStream
 from typha_client.changes import Change
 from typha_client.client import Client
 from typha_client.connect import connect
+from typha_client.discovery import Discover
+from typha_client.endpoint_slices import endpoint_slices
+from typha_client.endpoints import Found
 from typha_client.events import Bookmarked
 from typha_client.handlers import StatusReport
 from typha_client.tls import CertificateRefusedError, ServerNotTrustedError, Tls, TlsError
@@ -25,6 +28,9 @@ from typha_client.topic_view import Entry, TopicView
 __all__ = [
     "connect",
     "Tls",
+    "endpoint_slices",
+    "Discover",
+    "Found",
     "Client",
     "TopicView",
     "Entry",

@@ -1,64 +1,54 @@
-"""What a rule of the configuration may say, and what is wrong with one."""
+"""Which rights follow from a configuration."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
+from typha.config.model import CalicoConfig, Config
+from typha.feeds.rights import Right, rights_of
 
-from typha.feeds.parse import parse
-from typha.feeds.rights import RightsError, parse_rules, secret_topics
-from typha.wire.identity import WantedName
-
-SERVED = parse(
-    {
-        "pods": {"resource": "v1/pods", "filters": {"node": "spec.nodeName"}},
-        "nodes": {"resource": "v1/nodes"},
-        "keys": {"resource": "secrets", "fields": ["metadata.name"]},
-        "odd": {"resource": "example.com/v1/secrets"},
-    },
-    {"felix": ["nodes"], "inventory": ["pods", "nodes"]},
-)
+IDENTITY = Right("", "namespaces", "get", name="kube-system")
 
 
-def test_a_rule() -> None:
-    rule = {
-        "identities": ["cn:system:node:*", "serviceaccount:agents/agent"],
-        "feeds": ["inventory"],
-        "where": {"pods": {"node": "%node"}},
+def rights(**topics: dict[str, Any]) -> set[Right]:
+    """Beside that to the cluster's identity."""
+    found = rights_of(Config(topics={name.replace("_", "-"): topic for name, topic in topics.items()}))
+    assert IDENTITY in found
+    return set(found) - {IDENTITY}
+
+
+def reads(group: str, plural: str, namespace: str = "") -> set[Right]:
+    return {Right(group, plural, verb, namespace) for verb in ("list", "watch")}
+
+
+def test_a_topic_needs_list_and_watch() -> None:
+    assert rights(pods={"resource": "v1/pods"}) == reads("", "pods")
+    assert rights(certs={"resource": "example.com/certs"}) == reads("example.com", "certs")
+
+
+def test_topics_of_one_resource_need_it_once() -> None:
+    selected = {"resource": "pods", "labelSelector": "app=web"}
+    assert rights(pods={"resource": "v1/pods"}, web=selected) == reads("", "pods")
+
+
+def test_a_topic_of_one_namespace_needs_nothing_beyond_it() -> None:
+    one, other = {"resource": "v1/pods", "namespace": "a"}, {"resource": "v1/pods", "namespace": "b"}
+    assert rights(a=one, b=other) == reads("", "pods", "a") | reads("", "pods", "b")
+    assert rights(a=one, everywhere={"resource": "v1/pods"}) == reads("", "pods")
+
+
+def test_calicos_resources_under_both_groups() -> None:
+    found = rights_of(Config(calico=CalicoConfig(feeds=("node-status",))))
+    assert found == {
+        IDENTITY,
+        *reads("crd.projectcalico.org", "caliconodestatuses"),
+        *reads("projectcalico.org", "caliconodestatuses"),
     }
-    (found,) = parse_rules({"agents": rule}, SERVED)
-    assert found.name == "agents"
-    assert found.identities == (WantedName("cn:system:node:", True), WantedName("serviceaccount:agents/agent"))
-    assert found.feeds == ("inventory",)
-    assert found.where == {"pods": {"node": "%node"}}
 
 
-def test_secrets_are_kubernetes_own_whatever_of_them_is_held() -> None:
-    assert secret_topics(SERVED) == ("keys",)
-
-
-@pytest.mark.parametrize(
-    ("rule", "key", "reason"),
-    [
-        ({"feeds": ["felix"]}, "identities", "is missing"),
-        ({"identities": [], "feeds": ["felix"]}, "identities", "is missing"),
-        ({"identities": ["felix"], "feeds": ["felix"]}, "identities[0]", "no kind"),
-        ({"identities": "cn:felix", "feeds": ["felix"]}, "identities", "not a list"),
-        ({"identities": ["cn:x"], "feeds": ["other"]}, "feeds[0]", "no feed that is served"),
-        ({"identities": ["cn:x"], "topics": ["other"]}, "topics[0]", "no topic that is served"),
-        ({"identities": ["cn:x"]}, "", "allows nothing"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "node": "n1"}, "node", "is not a setting"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"nodes": {"a": "b"}}}, "where.nodes", "no topic that"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {"a": "b"}}}, "where.pods.a", "no filter"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {"node": 1}}}, "where.pods.node", "not text"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {}}}, "where.pods", "not a map"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": "node"}, "where", "not a map"),
-    ],
-)
-def test_what_is_wrong_with_a_rule(rule: dict[str, Any], key: str, reason: str) -> None:
-    with pytest.raises(RightsError) as caught:
-        parse_rules({"one": rule}, SERVED)
-    assert caught.value.key == f"rights.one.{key}".rstrip(".")
-    assert reason in caught.value.reason
-    assert caught.value.allowed
+def test_pod_cidrs_need_no_ipam() -> None:
+    feeds = CalicoConfig().feeds
+    ipam = rights_of(Config(calico=CalicoConfig(feeds=feeds)))
+    pod_cidrs = rights_of(Config(calico=CalicoConfig(feeds=feeds, use_pod_cidr=True)))
+    assert {right.plural for right in ipam - pod_cidrs} == {"ipamblocks", "blockaffinities"}
+    assert pod_cidrs < ipam

@@ -1,6 +1,6 @@
 """Who may read what: rules by identity, read from the configuration and asked at each Hello. Pure.
 
-Place: `handshake.plan` and `calico_session` ask `Rights` before anything is planned; `feeds.rights` reads the rules.
+Place: `handshake.plan` and `calico_session` ask `Rights` before anything is planned; `feeds.rules` reads the rules.
 
 Invariants
 1. Without rules everybody who is let in may read everything but Secrets. With the first rule what no rule allows is

@@ -19,16 +19,19 @@ from typing import Final
 from typha.downstream.authentication import Authentication
 from typha.downstream.connection import Connection
 from typha.downstream.dialect import SessionState
+from typha.downstream.moves import Moves
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.token_reviews import Review, TokenReviews
 from typha.wire.errors import RefusedError
-from typha.wire.states import CloseCode
+from typha.wire.states import CloseCode, GoAwayReason
 
 log = logging.getLogger("typha.downstream")
 
 # The kubelet renews a pod's token after 80 % of its life: what is left then, and not more than agents need to move.
 _MOVE_BEFORE_END: Final = 0.1
 _MOVE_BEFORE_END_S: Final = 120.0
+# Between two looks at what is due; a look goes through all tokens (1 ms for 10,000).
+_LOOK_S: Final = 1.0
 # What an agent is told to wait whose token cannot be reviewed now.
 _RETRY_S: Final = 2.0
 
@@ -49,12 +52,14 @@ class Identifying:
         settings: DownstreamSettings,
         clock: Callable[[], float],
         rng: Random,
-        *,
+        moves: Moves,
         follow: Callable[[Connection], None],
         closed: Callable[[Connection], None],
     ) -> None:
         self._authentication = authentication
         self._clock = clock
+        self._moves = moves
+        self._move_after_s = settings.go_away_after_s
         self._follow = follow
         self._closed = closed
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
@@ -92,14 +97,20 @@ class Identifying:
                 self._identify(self.reviews, connection), name=f"typha identify {connection.session.id}"
             )
 
-    def move_at(self, connection: Connection) -> float:
-        """When it should be asked to move because its token ends; asked once, at its Welcome."""
-        return self._move_at.pop(connection, inf)
-
     async def run(self) -> None:
         """Until cancelled."""
+        while self.reviews is not None:
+            await asyncio.sleep(_LOOK_S)
+            self.look(self._clock())
+
+    def look(self, now: float) -> None:
+        """Ask those to move whose token ends soon, and have reviewed what is due."""
+        for connection in [connection for connection, at in self._move_at.items() if at <= now]:
+            del self._move_at[connection]
+            # Also where there is no other server: it comes back with the token of today.
+            self._moves.ask(connection, GoAwayReason.MAX_AGE, self._move_after_s)
         if self.reviews is not None:
-            await self.reviews.run()
+            self.reviews.look(now)
 
     def cancel(self) -> None:
         """Ask nothing more."""

@@ -80,7 +80,7 @@ class Server:
         self._catalog = catalog
         self._settings = settings
         self.tls = tls
-        self._rng = rng or random.SystemRandom()
+        self._rng = rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._listener: Listener | None = None
@@ -94,20 +94,15 @@ class Server:
         )
         asked = authentication or Authentication()
         follow, closed = self._follow_handshake, self._finish_if_closed
-        self.identifying = Identifying(asked, review, settings, self._clock, self._rng, follow=follow, closed=closed)
         self.is_draining = False
         self.share: int | None = None
         """Subscribers to hold beside the other servers; None while they are not known."""
         self.counters = ServerCounters()
         self.connection_limits = ConnectionLimits(settings)
         self.moves = Moves(
-            settings,
-            self.counters,
-            connections=lambda: self._connections,
-            settle=closed,
-            clock=self._clock,
-            rng=self._rng,
+            settings, self.counters, connections=lambda: self._connections, settle=closed, clock=self._clock, rng=rng
         )
+        self.identifying = Identifying(asked, review, settings, self._clock, rng, self.moves, follow, closed)
         self.views = (
             FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._wake.set) if calico_feeds else None
         )
@@ -244,7 +239,6 @@ class Server:
         self.counters.welcomed += 1
         connection.ping_due_at = now + session.ping_interval_s
         self.moves.begin_age(connection, now)
-        connection.move_due_at = min(connection.move_due_at, self.identifying.move_at(connection))
         modes = Counter(
             "snapshot" if s.position is None else "reconcile" if s.is_staged else "resume"
             for s in session.subscriptions

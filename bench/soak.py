@@ -29,9 +29,9 @@ _ASLEEP_S: Final = 3
 _AWAKE_S: Final = 2
 # The server gives memory back 3 s after the last time at the soonest (typha/heap.py).
 _REST_S: Final = 5
-# Of each language. They are not what is measured: more of them than the machine can serve only fall behind.
-_STAY: Final = 5
-_COME: Final = 10
+# Of each language. They are not what is measured: each is sent every change of the feed, 10 KB blocks among them.
+_STAY: Final = 2
+_COME: Final = 4
 # On a machine that has other work, too.
 _TIMEOUT_S: Final = 180.0
 

@@ -39,7 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run_one(options: argparse.Namespace) -> int:
-    result = _measure(options.bench, options)
+    try:
+        result = _measure(options.bench, options)
+    except BenchError as error:
+        say(f"{options.bench}: failed: {error}")
+        return 1
     if options.output == "json":
         print(json.dumps(result.as_json(), indent=1))
     else:

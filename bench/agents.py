@@ -1,6 +1,6 @@
-"""``python -m bench.agents PORT [HOST]``: the load, in a process of its own. Commands and answers are JSON lines.
+"""``python -m bench.agents PORT [HOST]``: the load, in a process of its own. See ``commands``.
 
-    connect    {count, receive_buffer_bytes?, language?, feed?, topics?, hello?, buckets?}
+    connect    {count, receive_buffer_bytes?, language?, feed?, topics?, hello?, buckets?, tls?}
                                                 open and greet; more of them join those that are there. Languages:
                                                 native, native-zstd, calico, calico-snappy, nats, raw. ``hello`` (hex)
                                                 and ``buckets``: say what an agent said that came back
@@ -17,18 +17,21 @@ One epoll loop over raw sockets: a reader costs some 5 us a wake, so that it is 
 
 from __future__ import annotations
 
-import json
 import select
 import socket
+import ssl
 import sys
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from bench.agent_stream import AgentStream
 from bench.calico_stream import CalicoStream, greeting
+from bench.certificates import agent_context
+from bench.commands import serve
 from bench.peers.streams import NatsStream, RawStream
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import HEADER, Frame
@@ -37,8 +40,8 @@ from typha.wire.states import ZSTD
 
 # A slice of a snapshot; all reads share one buffer, which stays in the processor's cache.
 _READ_BYTES: Final = 256 * 1024
-# Opened at a time: below the backlog of the server's listener.
-_BURST: Final = 200
+# Opened between two looks at what came: agents of a storm have a machine each, and read before the last one is there.
+_BURST: Final = 4
 # Of latencies, in ascending order: enough for a p99.9.
 _KEPT: Final = 10_000
 _PEERS: Final[dict[str, Callable[[], RawStream]]] = {"raw": RawStream, "nats": NatsStream}
@@ -108,11 +111,13 @@ class Load:
         topics: Sequence[str] = ("pods",),
         hello: str = "",
         buckets: list[int] | None = None,
+        tls: str = "",
     ) -> dict[str, Any]:
         """See the module. Native agents subscribe to ``topics`` unless a feed is named; raw ones are only counted, and
-        in sync from the start.
+        in sync from the start. ``tls``: the folder of ``certificates``.
         """
         replayed = _hello(bytes.fromhex(hello)) if hello else None
+        context = agent_context(Path(tls)) if tls else None
         self._connecting_ns = time.monotonic_ns()
         for number in range(count):
             opened = socket.socket()
@@ -120,6 +125,8 @@ class Load:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
             opened.connect(self._address)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if context is not None:
+                opened = context.wrap_socket(opened)
             first, stream = _speaker(len(self._agents), language, feed, topics, replayed, buckets)
             opened.sendall(first)
             opened.setblocking(False)
@@ -129,7 +136,7 @@ class Load:
             self._by_handle[opened.fileno()] = agent
             self._epoll.register(opened.fileno(), select.EPOLLIN)
             if number % _BURST == _BURST - 1:
-                self.poll(0.0)
+                self.poll(0.0)  # who is connected reads while others come
         return {"agents": len(self._agents)}
 
     def synced(self, timeout_s: float) -> dict[str, Any]:
@@ -232,34 +239,20 @@ class Load:
     # --- the loop
 
     def serve(self) -> None:
-        """Commands from stdin, one at a time; reads go on between and during them. Ends with stdin."""
-        commands: dict[str, Callable[..., dict[str, Any]]] = {
-            each.__name__: each
-            for each in (
-                self.connect,
-                self.synced,
-                self.record,
-                self.stop,
-                self.arrivals,
-                self.position,
-                self.sleep,
-                self.wake,
-                self.drop,
-            )
-        }
+        """Until stdin ends."""
         self._epoll.register(sys.stdin.fileno(), select.EPOLLIN)
-        while True:
-            if not self.poll(1.0):
-                continue
-            line = sys.stdin.readline()
-            if not line:
-                return
-            command = json.loads(line)
-            try:
-                answer = commands[command.pop("do")](**command)
-            except (OSError, TimeoutError) as error:
-                answer = {"error": f"agents: {error}"}
-            print(json.dumps(answer), flush=True)
+        commands = (
+            self.connect,
+            self.synced,
+            self.record,
+            self.stop,
+            self.arrivals,
+            self.position,
+            self.sleep,
+            self.wake,
+            self.drop,
+        )
+        serve(commands, self.poll)
 
     def poll(self, timeout_s: float) -> bool:
         """Read whatever there is; True where a command waits."""
@@ -276,6 +269,8 @@ class Load:
         stream = agent.stream
         try:
             size = agent.socket.recv_into(self._buffer)
+        except ssl.SSLWantReadError:  # a part of a record
+            return
         except OSError as error:
             raise ConnectionError(f"an agent's connection broke: {error}") from None
         if not size:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.peers import PeerMissing, typha_go
 from bench.peers.typha_go import TyphaGo
 from bench.processes import Agents, Child, Server, Simulation
@@ -83,6 +84,7 @@ def _measure_join(result: Result, server: Child, port: int, language: str, count
     name = language if isinstance(server, Server) else f"peer, {language}"
     say(f"calico: {count} agents join, {name}")
     with Agents(port) as agents:
+        lag = LoopLag(server) if isinstance(server, Server) else None
         agents.ask("connect", count=1, language=language, feed=_FEED)
         agents.ask("synced", timeout_s=_TIMEOUT_S)  # builds the view, and what all share
         time.sleep(_SETTLE_S)
@@ -90,6 +92,8 @@ def _measure_join(result: Result, server: Child, port: int, language: str, count
         agents.ask("connect", count=count, language=language, feed=_FEED)
         found = agents.ask("synced", timeout_s=_TIMEOUT_S)
         cpu_s = server.cpu_s() - cpu_s
+        if lag is not None:
+            add_loop_lag(result, [lag.end()], f"{name}, joins")
     goal = JOIN_CPU_S * count / 1000 if name == "calico-snappy" else None
     result.add(f"{name}: all joined, server's CPU", cpu_s, "s", at_most=goal)
     result.add(f"{name}: all joined after", found["all_s"], "s")

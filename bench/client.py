@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 import msgpack
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.processes import Server, Simulation
 from bench.report import Result, say
 from typha.feeds.calico import calico_feeds
@@ -204,8 +205,10 @@ def _add_joins(result: Result, pods: int, joins: int) -> None:
     with Simulation(pods=pods) as simulation, Server(simulation) as server:
         server.start()
         server.wait_ready()
+        lag = LoopLag(server)
         say(f"client: {joins + 1} joins of {pods} pods")
         first, *others = (asyncio.run(_join(server.port, pods)) for _ in range(joins + 1))
+        add_loop_lag(result, [lag.end()], "joins")
     result.add("first join: connect to synced", first.synced_s, "s", at_most=JOIN_S)
     result.add("join: connect to synced", statistics.median(join.synced_s for join in others), "s", at_most=JOIN_S)
     result.add("join: CPU until synced", statistics.median(join.cpu_s for join in others), "s", at_most=JOIN_S)

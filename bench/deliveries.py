@@ -16,10 +16,12 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from bench.goal_rows import PER_CPU_S, TYPHA_RECORDED, deliveries
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.peers import PeerMissing, Shape, nats, typha_go
 from bench.probing import measure
 from bench.processes import Agents, Child, Server, Simulation
 from bench.report import Result, percentile, say
+from typha.observe.status import Latency
 
 QUESTION: Final = "what does a delivery cost, by agents, changes a second and pacing, beside NATS and Calico's Typha?"
 _FEED: Final = "felix"
@@ -107,19 +109,23 @@ def _ours(
         for count in counts:
             costs: dict[str, list[_Cost]] = {language: [] for language in _LANGUAGES}
             late: list[float] = []
+            late_loop: list[Latency] = []
             for number in range(runs):
                 for language in _LANGUAGES:
                     say(f"deliveries: {count} x {rate}, {pause_ms} ms, {language}, {number + 1} of {runs}")
                     alone = _cores(server, seconds / 2)
+                    lag = LoopLag(server)
                     with _agents(server.port, count, language) as agents:
                         costs[language].append(_stretch(server, agents, seconds, alone))
                         if language == "native":
                             stretch = measure(simulation, server, agents, seconds)
                             late += [value for _, value in stretch.lag]
+                        late_loop.append(lag.end())
             for language, found in costs.items():
                 _add(result, language, (count, rate, pause_ms), found)
             name = deliveries("native", count, rate, pause_ms, "latency p99 of the last agent")
             result.add(name, percentile(sorted(late), 0.99) * 1e3, "ms")
+            add_loop_lag(result, late_loop, f"{count:,} x {rate:,}, {pause_ms} ms")
 
 
 def _typha(result: Result, simulation: Simulation, counts: list[int], rate: int, pause_ms: int, seconds: float) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.processes import BenchError, Server, Simulation
 from bench.report import Result, say
 from bench.returning_agents import ReturningAgent, synchronise
@@ -152,6 +153,7 @@ def _add_live(result: Result, pods: int, rate: float, seconds: float) -> None:
         server.start()
         server.wait_ready()
         say(f"deltas: {rate:g} changes a second to one agent of each kind")
+        lag = LoopLag(server)
         synchronise(list(agents.values()), server.port, _TIMEOUT_S)
         began_at = time.monotonic()
         taker = agents["dictionary"]
@@ -169,6 +171,7 @@ def _add_live(result: Result, pods: int, rate: float, seconds: float) -> None:
                 result.add("live: changes a frame", changes / frames, "")
             goal = BYTES_PER_CHANGE if name == "dictionary" else None
             result.add(f"live, {name}: bytes received for a change", sent / changes, "B", at_most=goal)
+        add_loop_lag(result, [lag.end()], "live")
         for agent in agents.values():
             agent.disconnect()
 

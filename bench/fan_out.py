@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.probing import POD_SHARE, measure
 from bench.processes import Agents, Server, Simulation
 from bench.report import Result, quantiles, say
@@ -41,12 +42,14 @@ def run(options: argparse.Namespace) -> Result:
         cpu_before_s, began_at = server.cpu_s(), time.monotonic()
         time.sleep(seconds / 2)
         alone = (server.cpu_s() - cpu_before_s) / (time.monotonic() - began_at)
+        lag = LoopLag(server)
         with Agents(server.port) as agents:
             agents.ask("connect", count=count)
             agents.ask("synced", timeout_s=_CONNECT_TIMEOUT_S)
             say(f"fan_out: {count} agents are in sync")
             stretch = measure(simulation, server, agents, seconds)
             agents_cpu = agents.cpu_s()
+            late_loop = lag.end()
         net_cpu_s = stretch.server_cpu_s - alone * stretch.seconds
         result.add("changes at the API server, all resources", stretch.versions_per_s, "1/s")
         result.add("changes that each agent got", stretch.changes_per_s, "1/s")
@@ -55,6 +58,7 @@ def run(options: argparse.Namespace) -> Result:
         late = sorted(value for _, value in stretch.lag)
         result.add("slowest agent, worst", late[-1] * 1e3, "ms")
         result.add("slowest agent, growth", stretch.lag_slope * 1e3, "ms/s", at_most=LAG_SLOPE_MS_PER_S)
+        add_loop_lag(result, [late_loop])
         result.add("deliveries", stretch.changes / stretch.seconds, "1/s")
         result.add("deliveries per CPU-second of the server", stretch.changes / stretch.server_cpu_s, "1/s")
         result.add("deliveries per CPU-second, net of 0 agents", stretch.changes / max(net_cpu_s, 1e-3), "1/s")

@@ -55,13 +55,13 @@ def run(options: argparse.Namespace) -> Result:
             Simulation(pods=pods, churn=rate, hold=True, calico=True, bare=True, only="relabel") as simulation,
             _server(simulation, compress=compress) as server,
         ):
-            _pods_alone(result, server, seconds, fixed_bytes, compress=compress)
+            _pods_alone(result, simulation, server, seconds, fixed_bytes, compress=compress)
     for compress in (False, True):
         with (
             Simulation(pods=pods, churn=rate, hold=True, calico=True) as simulation,
             _server(simulation, compress=compress) as server,
         ):
-            _whole_cluster(result, server, seconds, compress=compress)
+            _whole_cluster(result, simulation, server, seconds, compress=compress)
     return result
 
 
@@ -69,7 +69,9 @@ def _server(simulation: Simulation, *, compress: bool) -> Server:
     return Server(simulation, built_in_feeds=["felix"], memory={"compress_entries": compress})
 
 
-def _pods_alone(result: Result, server: Server, seconds: float, fixed_bytes: int, *, compress: bool) -> None:
+def _pods_alone(
+    result: Result, simulation: Simulation, server: Server, seconds: float, fixed_bytes: int, *, compress: bool
+) -> None:
     prefix = f"{COMPRESSED}: " if compress else ""
     say(f"felix: {prefix}pods alone, quiet")
     server.start()
@@ -87,7 +89,7 @@ def _pods_alone(result: Result, server: Server, seconds: float, fixed_bytes: int
     result.add(f"{prefix}each entry", (rss - fixed_bytes) / entries, "B")
     result.add(f"{prefix}each entry beside its key and value", (rss - fixed_bytes - held) / entries, "B")
     say(f"felix: {prefix}pods alone, busy")
-    server.simulation.begin()
+    simulation.begin()
     time.sleep(_WARM_UP_S)
     before, cpu_before_s, began_at = _counters(server), server.cpu_s(), time.monotonic()
     time.sleep(seconds)
@@ -101,7 +103,7 @@ def _pods_alone(result: Result, server: Server, seconds: float, fixed_bytes: int
     result.add(f"{prefix}whole process under load", server.rss_bytes() / 1e6, "MB")
 
 
-def _whole_cluster(result: Result, server: Server, seconds: float, *, compress: bool) -> None:
+def _whole_cluster(result: Result, simulation: Simulation, server: Server, seconds: float, *, compress: bool) -> None:
     prefix = f"{WHOLE_CLUSTER}, {COMPRESSED}: " if compress else f"{WHOLE_CLUSTER}: "
     say(f"felix: {prefix}quiet")
     server.start()
@@ -114,7 +116,7 @@ def _whole_cluster(result: Result, server: Server, seconds: float, *, compress: 
     if compress:
         return
     say(f"felix: {prefix}busy")
-    server.simulation.begin()
+    simulation.begin()
     time.sleep(_WARM_UP_S)
     before, cpu_before_s = _counters(server), server.cpu_s()
     time.sleep(seconds)

@@ -12,9 +12,11 @@ import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.probing import POD_SHARE
 from bench.processes import Agents, Server, Simulation
 from bench.report import Result, say, slope
+from typha.observe.status import Latency
 
 QUESTION: Final = "what do another agent, another change and another object cost?"
 AGENTS: Final = [100, 300, 1000, 3000, 5000]
@@ -66,6 +68,7 @@ def _over_agents(
 ) -> None:
     points: list[Point] = []
     memory: list[list[float]] = []
+    late: list[Latency] = []
     for rate in rates:
         with (
             Simulation(pods=_PODS, churn=rate / POD_SHARE) as simulation,
@@ -75,6 +78,7 @@ def _over_agents(
             server.wait_ready()
             time.sleep(_SETTLE_S)
             alone = _cores(server, seconds)
+            lag = LoopLag(server)
             with Agents(server.port) as agents:
                 connected = 0
                 for count in sorted(counts):
@@ -91,6 +95,7 @@ def _over_agents(
                     result.add(f"{name}: deliveries", point.deliveries / seconds, "1/s")
                     result.add(f"{name}: memory", rss / 1e6, "MB")
                     say(f"growth: {name}: {100 * point.cpu_s / seconds:.0f} % of a core")
+                late.append(lag.end())
         of_rate = [point for point in points if point.rate == rate]
         result.series[f"cpu_percent_at_{rate:g}"] = [
             [point.agents, 100 * (point.cpu_s / seconds + alone)] for point in of_rate
@@ -103,6 +108,7 @@ def _over_agents(
     else:
         result.add("a send costs", per_send * 1e6, "us")
         result.add("a delivery in it costs", per_delivery * 1e6, "us")
+    add_loop_lag(result, late)
     result.add("an agent costs, memory", slope(memory) / 1e3, "KB")
 
 

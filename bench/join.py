@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.probing import measure
 from bench.processes import Agents, PeakRss, Server, Simulation
 from bench.report import Result, say
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> Result:
         # One agent without zstd tells how large the values are.
         plain = joiners.ask("connect", count=1) | joiners.ask("synced", timeout_s=_TIMEOUT_S)
         joiners.ask("drop")
+        lag = LoopLag(server)
         live.ask("connect", count=options.live, language="native-zstd")
         live.ask("synced", timeout_s=_TIMEOUT_S)
         time.sleep(_SETTLE_S)
@@ -76,6 +78,7 @@ def run(options: argparse.Namespace) -> Result:
         time.sleep(_SETTLE_S)
         rss_after = server.rss_bytes()
         after = measure(simulation, server, live, seconds, every_s=_PROBE_EVERY_S)
+        late_loop = lag.end()
     each = found["bytes"] / count
     quiet_p99_s = (before.p99_s + after.p99_s) / 2
     result.add("values of the topic, as one agent reads them", plain["bytes"] / 1e6, "MB")
@@ -96,6 +99,7 @@ def run(options: argparse.Namespace) -> Result:
     result.add("live agents' p99 in the storm", during.p99_s * 1e3, "ms")
     result.add("live agents' p99 after", after.p99_s * 1e3, "ms")
     result.add("live agents' p99, storm to quiet", during.p99_s / quiet_p99_s, "x", at_most=P99_RATIO)
+    add_loop_lag(result, [late_loop])
     result.series["lag_before_s"], result.series["lag_in_the_storm_s"] = before.lag, during.lag
     return result
 

@@ -144,36 +144,34 @@ def _objects(axes: Any, documents: Mapping[str, Document]) -> None:
 
 def _restarts(axes: Any, documents: Mapping[str, Document]) -> None:
     document = _document(documents, "resume")
-    changes = [k for k in document["parameters"].get("changes", []) if k]
-    if not changes:
-        raise NoFigures("resume with changes")
-    sent = [_figure(document, f"k={k}: sent to each") / 1e3 for k in changes]
-    whole = _figure(document, "first time: sent to each") / 1e3
-    axes.plot(changes, sent, "o-", color=_BLUE, linewidth=2)
-    for k, kilobytes in zip(changes, sent, strict=True):
+    sent = [[number, size / 1e3] for number, size in _series(document, "sent_to_each")]
+    whole = [[number, size / 1e3] for number, size in _series(document, "a_snapshot_instead")]
+    for points, colour, style, name in (
+        (whole, _GREY, "o--", "a compressed snapshot each time"),
+        (sent, _BLUE, "o-", "what was sent to each agent"),
+    ):
+        axes.plot(*zip(*points, strict=True), style, color=colour, linewidth=2)
         axes.annotate(
-            f"{number(kilobytes)} KB", (k, kilobytes), textcoords="offset points", xytext=(10, -8), color=_BLUE
+            f"{name}: {number(points[0][1])} KB",
+            (points[0][0], points[0][1]),
+            textcoords="offset points",
+            xytext=(0, 8),
+            color=colour,
         )
-    axes.axhline(whole, color=_GREY, linestyle="--")
-    pods = document["parameters"]["pods"]
-    axes.annotate(
-        f"a snapshot of {pods:,} pods: {number(whole)} KB",
-        (changes[0], whole),
-        textcoords="offset points",
-        xytext=(0, 6),
-        color=_GREY,
-    )
-    axes.set_xscale("log")
     axes.set_yscale("log")
     # Room for the labels.
-    axes.set_xlim(right=changes[-1] * 3)
-    axes.set_ylim(min(sent) / 2, whole * 2.5)
-    axes.set_xticks(changes, [f"{k:,}" for k in changes])
+    axes.set_ylim(sent[0][1] / 3, whole[0][1] * 3)
+    axes.set_xticks([place for place, _ in sent])
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axes.set_xlabel("pods that changed while the only server was restarted")
-    axes.set_ylabel("sent to each returning agent, KB")
-    axes.set_title(f"A restart resends what changed: {number(sent[0])} KB for {changes[0]}, not {number(whole)} KB")
+    parameters = document["parameters"]
+    axes.set_xlabel(
+        f"restarts of the only server; at each {parameters['changed']} of {parameters['pods']:,} pods change and"
+        f" {parameters['deleted']} go"
+    )
+    axes.set_ylabel("KB to each returning agent")
+    share = 100 * max(size for _, size in sent) / whole[0][1]
+    axes.set_title(f"A restart resends what changed: {number(share)} % of a compressed snapshot")
 
 
 def _shares(axes: Any, documents: Mapping[str, Document]) -> None:

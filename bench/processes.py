@@ -1,4 +1,4 @@
-"""The processes that are measured: the simulated API server, ``typha serve``, and the agents' child.
+"""The processes that are measured: the simulated API server, ``typha serve``, and those of the load.
 
 1. None outlives its ``with`` block, however it is left.
 2. The server gets none of this process's own settings: no ``TYPHA_*``, no ``K8S_*``.
@@ -20,9 +20,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Protocol, Self
 
 import psutil
+
+from typha.observe.status import Latency
 
 POD_FIELDS: Final = ("metadata.labels", "spec.nodeName", "status.podIP", "status.phase")
 PODS_TOPIC: Final[Mapping[str, Any]] = {
@@ -46,6 +48,14 @@ _PROBE_STATUS: Final = {"phase": "Running", "podIP": "10.254.0.1", "podIPs": [{"
 
 class BenchError(Exception):
     """A process did not do what the bench needs; the message says which and why."""
+
+
+class Cluster(Protocol):
+    """An API server that somebody runs."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """How to reach it."""
 
 
 class Child:
@@ -189,18 +199,25 @@ class Simulation(Child):
 
 
 class Server(Child):
-    """``typha serve`` on the simulation; ``settings`` are keys of the configuration file.
+    """``typha serve`` on a cluster; ``settings`` are keys of the configuration file.
 
-    With ``built_in_feeds`` there is no topic ``pods``: the feeds have their own.
+    With ``built_in_feeds`` there is no topic ``pods``: the feeds have their own. ``verify`` sets TYPHA_VERIFY.
     """
 
     def __init__(
-        self, simulation: Simulation, *, uvloop: bool = True, built_in_feeds: Sequence[str] = (), **settings: Any
+        self,
+        cluster: Cluster,
+        *,
+        uvloop: bool = True,
+        built_in_feeds: Sequence[str] = (),
+        verify: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__()
         self.port, self.health, self.admin = _free_ports(3)
-        self.simulation = simulation
+        self.cluster = cluster
         self._uvloop = uvloop
+        self._verify = "1" if verify else "0"
         config: dict[str, Any] = {
             **(
                 {"calico": {"feeds": list(built_in_feeds)}}
@@ -221,7 +238,7 @@ class Server(Child):
         run = ["-m", "typha"] if self._uvloop else ["-c", _WITHOUT_UVLOOP]
         command = [sys.executable, *run, "serve", "--config", str(self.folder / "typha.yaml")]
         self.started_at = time.monotonic()
-        self.spawn(command, KUBECONFIG=str(self.simulation.kubeconfig))
+        self.spawn(command, KUBECONFIG=str(self.cluster.kubeconfig), TYPHA_VERIFY=self._verify)
 
     def wait_ready(self) -> float:
         """Seconds from ``start`` to /readyz 200."""
@@ -241,6 +258,10 @@ class Server(Child):
         decoded: dict[str, Any] = json.loads(body)
         return decoded
 
+    def loop_lag(self) -> Latency:
+        """How late its event loop was, since its start."""
+        return Latency(*self.status()["loop_lag"])
+
     @staticmethod
     def _get(port: int, path: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -254,16 +275,11 @@ class Server(Child):
             connection.close()
 
 
-class Agents(Child):
-    """``python -m bench.agents``: many raw readers in one process, told what to do line by line.
+class Readers(Child):
+    """A process with many raw readers, told what to do line by line (``commands``)."""
 
-    ``niceness`` above 0: agents of other machines, which must not take the processor from those that are measured.
-    """
-
-    def __init__(self, port: int, *, host: str = "127.0.0.1", niceness: int = 0) -> None:
+    def __init__(self, *command: str) -> None:
         super().__init__()
-        command = ["nice", "-n", str(niceness)] if niceness else []
-        command += [sys.executable, "-m", "bench.agents", str(port), host]
         self._answers = self.spawn(command, stdin=subprocess.PIPE)
 
     def tell(self, do: str, **arguments: Any) -> None:
@@ -285,6 +301,24 @@ class Agents(Child):
         """Command and answer."""
         self.tell(do, **arguments)
         return self.answer()
+
+
+class Agents(Readers):
+    """``python -m bench.agents``: subscribers of a server.
+
+    ``niceness`` above 0: agents of other machines, which must not take the processor from those that are measured.
+    """
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1", niceness: int = 0) -> None:
+        nice = ("nice", "-n", str(niceness)) if niceness else ()
+        super().__init__(*nice, sys.executable, "-m", "bench.agents", str(port), host)
+
+
+class Watchers(Readers):
+    """``python -m bench.watchers``: watches of an API server."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(sys.executable, "-m", "bench.watchers", str(cluster.kubeconfig))
 
 
 class PeakRss:

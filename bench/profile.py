@@ -147,7 +147,7 @@ class _HeldServer(Server):
     def start(self) -> None:
         config, held = str(self.folder / "typha.yaml"), str(self.folder / "go")
         command = [sys.executable, "-c", _HELD, held, "serve", "--config", config]
-        self.spawn(command, KUBECONFIG=str(self.simulation.kubeconfig))
+        self.spawn(command, KUBECONFIG=str(self.cluster.kubeconfig))
 
     def release(self) -> None:
         """Let it begin."""

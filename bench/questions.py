@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol, cast
 
 from bench import (
+    apiserver,
     calico,
     client,
     convert,
@@ -29,6 +30,7 @@ from bench import (
     send_share,
     sleeper,
     soak,
+    verify,
     watch_path,
 )
 from bench.report import Result
@@ -79,6 +81,8 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("sleeper", sleeper),
         ("resume", resume),
         ("join", join),
+        ("apiserver", apiserver),
+        ("verify", verify),
         ("client", client),
         ("soak", soak),
     )

@@ -12,9 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.processes import POD_FIELDS, Agents, BenchError, Server, Simulation
 from bench.report import Result, say
 from bench.returning_agents import ReturningAgent, synchronise
+from typha.observe.status import Latency
+from typha_client.session import offered_compression
 
 QUESTION: Final = "the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?"
 # What an agent needs that names containers: their ids are most of a compressed snapshot, as in real clusters.
@@ -51,7 +54,7 @@ def run(options: argparse.Namespace) -> Result:
     ):
         server.start()
         server.wait_ready()
-        first = ReturningAgent(0)
+        first = ReturningAgent(0, compression=offered_compression())
         synchronise([first], server.port, _TIMEOUT_S)
         snapshot = first.bytes
         pending = _Changes(simulation)
@@ -80,6 +83,7 @@ def run(options: argparse.Namespace) -> Result:
     result.add("start of the server to ready, at most", max(each.ready_s for each in measured), "s")
     result.add("all in sync after they connect, at most", max(each.all_s for each in measured), "s")
     result.add("server's CPU for each, at most", 1e3 * max(each.cpu_s for each in measured) / count, "ms")
+    add_loop_lag(result, [each.loop_lag for each in measured])
     result.series["sent_to_each"] = [[number, each.bytes] for number, each in enumerate(measured, 1)]
     result.series["a_snapshot_instead"] = [[number, snapshot] for number, _ in enumerate(measured, 1)]
     result.series["all_in_sync_s"] = [[number, each.all_s] for number, each in enumerate(measured, 1)]
@@ -95,15 +99,16 @@ class _Return:
     ready_s: float
     all_s: float
     cpu_s: float
+    loop_lag: Latency
 
 
 def _return(server: Server, agents: Agents, first: ReturningAgent, count: int, ready_s: float) -> _Return:
     time.sleep(_SETTLE_S)
-    cpu_s = server.cpu_s()
+    cpu_s, lag = server.cpu_s(), LoopLag(server)
     agents.ask("connect", count=count, hello=first.hello.hex(), buckets=first.buckets)
     found = agents.ask("synced", timeout_s=_TIMEOUT_S)
     each = max(found["most_bytes"], first.bytes)
-    return _Return(each, first.frames, ready_s, found["all_s"], server.cpu_s() - cpu_s)
+    return _Return(each, first.frames, ready_s, found["all_s"], server.cpu_s() - cpu_s, lag.end())
 
 
 class _Changes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from bench.loop_lag import LoopLag, add_loop_lag
 from bench.probing import POD_SHARE, measure
 from bench.processes import Agents, Server, Simulation
 from bench.report import Result, say
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> Result:
         server.start()
         server.wait_ready()
         simulation.create_probe()
+        lag = LoopLag(server)
         agents.ask("connect", count=1, receive_buffer_bytes=_RECEIVE_BUFFER_BYTES)
         agents.ask("connect", count=count)
         agents.ask("synced", timeout_s=_TIMEOUT_S)
@@ -61,6 +63,7 @@ def run(options: argparse.Namespace) -> Result:
         result.add("others' p99 with one asleep", during.p99_s * 1e3, "ms")
         result.add("others' p99, asleep to awake", during.p99_s / awake_p99_s, "x", at_most=P99_RATIO)
         result.add("others' p50, asleep to awake", during.p50_s / ((before.p50_s + after.p50_s) / 2), "x")
+        add_loop_lag(result, [lag.end()])
         result.add("server's memory, growth", during.rss_growth_bytes / 1e6, "MB", at_most=GROWTH_MB)
         result.add("server's memory, growth in the same time awake", before.rss_growth_bytes / 1e6, "MB")
         # A few seconds of changes fit the sockets' buffers.

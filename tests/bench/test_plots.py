@@ -32,7 +32,10 @@ WHOLE = {
         {"cpu_percent_at_100": [[100, 1.0], [1000, 9.0]], "memory_mb_over_objects": [[1000, 70.0], [10_000, 80.0]]},
     ),
     "resume": result(
-        "resume", {"pods": 2000, "changes": [0, 10]}, {"k=10: sent to each": 4e3, "first time: sent to each": 4e5}
+        "resume",
+        {"pods": 100_000, "changed": 50, "deleted": 15},
+        {},
+        {"sent_to_each": [[1, 4e4], [2, 4e4]], "a_snapshot_instead": [[1, 1e7], [2, 1e7]]},
     ),
     "send_share": result(
         "send_share",

@@ -32,6 +32,7 @@ def test_tables(run: Run, admin: str) -> None:
     assert lines[0] == "typha 0.1.0 (Python 3.11.7, uvloop), up 1m, ready"
     assert lines[1] == "agents    127.0.0.1:5473 (plain TCP), 2 of at most 10000"
     assert lines[2] == "upstream  https://127.0.0.1:6443, cluster 0b6b/1"
+    assert lines[3] == "loop lag  p50 5.0 ms, p99 9.9 ms, p99.9 20.0 ms, since the start"
     words = [line.split() for line in lines]
     assert ["pods", "in_sync", "12s", "500ms", "1234", "1000", "3", "900", "B", "1", "1"] in words
     assert ["pods", "default/odd", "1100", "spec.nodeName", "is", "no", "text"] in words

@@ -153,6 +153,11 @@ class Rest:
             decoded: Json = json.loads(answer.read())
             return decoded
 
+    def text(self, path: str) -> str:
+        """A page that is no JSON, such as `/metrics`."""
+        with self._answer("GET", path, {}, None, {}) as answer:
+            return answer.read().decode()
+
     def is_ready(self, timeout_s: float = 2.0) -> bool:
         """Whether /readyz answers 200 within `timeout_s`, on a new connection."""
         connection = self._connect(timeout_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.kit.server import Clock, Server
 from tests.kit.truth import Body, Truth
+from typha.downstream.connection import Owner
 from typha.downstream.dialect import Load
 from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
@@ -34,6 +35,17 @@ def session_of(server: Server, settings: DownstreamSettings | None = None) -> Na
         dictionaries=server.dictionaries,
         now=server.clock.now,
         admit=lambda: Load(3, 10),
+    )
+
+
+def noting(calls: list[str]) -> Owner:
+    """An owner that notes its callbacks."""
+    return Owner(
+        clock=lambda: 5.0,
+        on_made=lambda _: calls.append("made"),
+        on_received=lambda _: calls.append("received"),
+        on_drained=lambda _: calls.append("drained"),
+        on_lost=lambda _: calls.append("lost"),
     )
 
 

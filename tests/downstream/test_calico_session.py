@@ -70,7 +70,7 @@ class Talk:
     def end(self) -> tuple[str, str]:
         """Code, and text of the error."""
         assert self.session.is_closed
-        assert self.session.subscriptions == []
+        assert self.session.subscriptions == ()
         return self.session.closed_by, str(self.session.error or "")
 
 
@@ -99,7 +99,7 @@ def test_snappy_agent_hears_nothing_between_restart_and_ack(talk: Talk) -> None:
         c.DecoderRestart("snappy from here on", "snappy"),
     ]
     assert talk.session.state.name == "HELLO"  # so no round, ping or status reaches it
-    assert talk.session.subscriptions == []
+    assert talk.session.subscriptions == ()
     talk.say(c.Ack())
     assert talk.session.state is SessionState.OPEN
     assert talk.session.encoding is calico_encodings.SNAPPY

@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from tests.downstream.talk import decoded, session_of, synced_server
+from tests.downstream.pipe import Pipe
+from tests.downstream.talk import decoded, noting, session_of, synced_server
 from typha.downstream.connection import Connection
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
-
-
-class Pipe(asyncio.Transport):
-    """A socket without a peer: ``taken`` is what the kernel has, ``waiting`` what it does not take."""
-
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.7", 4711)})
-        self.taken = bytearray()
-        self.waiting = bytearray()
-        self.is_full = False
-        self.is_reading_now = True
-        self.ended = ""
-        self.limits: tuple[int | None, int | None] = (None, None)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        (self.waiting if self.is_full else self.taken).extend(data)
-
-    def get_write_buffer_size(self) -> int:
-        return len(self.waiting)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self.limits = (high, low)
-
-    def pause_reading(self) -> None:
-        self.is_reading_now = False
-
-    def resume_reading(self) -> None:
-        self.is_reading_now = True
-
-    def is_closing(self) -> bool:
-        return bool(self.ended)
-
-    def close(self) -> None:
-        self.ended = self.ended or "closed"
-
-    def abort(self) -> None:
-        self.ended = "aborted"
 
 
 class Owner:
@@ -55,14 +17,7 @@ class Owner:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.server = synced_server()
-        self.connection = Connection(
-            session_of(self.server),
-            clock=lambda: 5.0,
-            on_made=lambda _: self.calls.append("made"),
-            on_received=lambda _: self.calls.append("received"),
-            on_drained=lambda _: self.calls.append("drained"),
-            on_lost=lambda _: self.calls.append("lost"),
-        )
+        self.connection = Connection(session_of(self.server), noting(self.calls))
         self.pipe = Pipe()
         self.connection.connection_made(self.pipe)
 

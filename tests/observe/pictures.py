@@ -20,6 +20,7 @@ from typha.observe.status import (
 from typha.wire.states import TopicState
 
 LATENCY = Latency(EVENT_TO_SOCKET_BOUNDS_S, (5, 0, 3, *(0,) * 11, 2), 71.5)
+LOOP_LAG = Latency((0.01, 0.02), (998, 1, 1), 4.0)
 
 PODS = TopicStatus(
     name="pods",
@@ -48,6 +49,7 @@ def picture(*topics: TopicStatus, draining: bool = False) -> Status:
     return Status(
         build=BuildStatus(version="0.1.0", python="3.11.7", loop="uvloop"),
         uptime_s=60.0,
+        loop_lag=LOOP_LAG,
         topics=topics or (PODS, CERTS),
         server=ServerStatus(
             address="127.0.0.1:5473",

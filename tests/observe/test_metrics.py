@@ -66,6 +66,12 @@ def test_histogram_is_cumulative_and_complete(board: Board) -> None:
     assert [one.value for one in samples if one.name.endswith("_sum")] == [71.5]
 
 
+def test_the_lag_of_the_loop_is_a_histogram_too(board: Board) -> None:
+    samples = families(board)["typha_loop_lag_seconds"].samples
+    buckets = {one.labels["le"]: one.value for one in samples if one.name.endswith("_bucket")}
+    assert buckets == {"0.01": 998, "0.02": 999, "+Inf": 1000}
+
+
 def test_a_topic_never_heard_of_has_no_age(board: Board) -> None:
     ages = families(board)["typha_topic_contact_age_seconds"].samples
     assert [one.labels["topic"] for one in ages] == ["pods"]

@@ -107,7 +107,7 @@ def _talk(server: Server, data: bytes, piece_bytes: int) -> str:
         return "open"
     if not session.is_closed:
         return "ack awaited" if restarted else "quiet"
-    assert session.subscriptions == []
+    assert session.subscriptions == ()
     error, code = session.error, session.closed_by
     if isinstance(error, RefusedError):
         assert not restarted

@@ -8,16 +8,45 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 
+import pytest
+
 from tests.upstream.conftest import MakeRig
 from tests.upstream.manual_clock import ManualClock
 from tests.upstream.rig import STREAMED, pod
 from typha.simulation.store import Store
 from typha.upstream.ingest import Ingest
 from typha.upstream.positions import Positions
-from typha.upstream.watch_session import WatchSession
+from typha.upstream.watch_session import WatchSession, until_next_turn
 
-PAUSE_S = 0.05
+PAUSE_S = 0.0625  # a sum of powers of two: turns of the manual clock are exact
 PACED = dataclasses.replace(STREAMED, read_pause_s=PAUSE_S)
+
+
+class Replayed:
+    """Chunks of a connection that somebody may leave alone."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self.is_paused = False
+        self.pauses = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+        self.pauses += 1
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+
+def test_turns_fall_on_the_same_moments_for_all_watches() -> None:
+    assert until_next_turn(1000.0, 0.5) == 0.5
+    assert until_next_turn(1000.1, 0.5) == pytest.approx(0.4)
+    assert until_next_turn(1000.374, 0.5) == pytest.approx(0.126)
+    assert until_next_turn(1000.376, 0.5) == pytest.approx(0.624), "so shortly before the moment it lets it pass"
+    assert until_next_turn(999.999, 0.5) == pytest.approx(0.501), "a timer that was early does not count twice"
 
 
 async def test_events_after_a_read_wait_for_the_next_turn_and_none_is_lost(make_rig: MakeRig, store: Store) -> None:
@@ -57,11 +86,13 @@ async def test_a_read_that_was_full_is_followed_at_once() -> None:
         yield lines[-1]
         await asyncio.Event().wait()
 
+    connection = Replayed(chunks())
+
     async def probe() -> None:
         raise AssertionError("it was not silent")
 
     session = WatchSession(
-        chunks(),
+        connection,
         Ingest([], Positions()),
         clock=clock,
         settings=PACED,
@@ -73,7 +104,9 @@ async def test_a_read_that_was_full_is_followed_at_once() -> None:
     for _ in range(10):
         await asyncio.sleep(0.01)
     assert counts["event"] == 1999, "the second read came at once, the third waits"
+    assert connection.is_paused, "what comes meanwhile stays in the kernel"
     await clock.advance(PAUSE_S)
     assert counts["event"] == 2000
+    assert connection.pauses == 2
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

@@ -13,6 +13,7 @@ import typer
 
 from typha.cli.exits import USAGE, CliError
 from typha.cli.output import json_page, printable, seconds, show, size, styled, table, write
+from typha.observe.status import Latency
 
 DEFAULT_ADMIN = "http://127.0.0.1:9096"
 # The first of thousands are an example; --all shows the rest.
@@ -21,6 +22,7 @@ TIMEOUT_S = 10.0
 # A page of 100,000 subscribers has some 50 MB; anything beyond is not our page.
 MAX_PAGE_BYTES = 256 << 20
 
+LAG_SHARES = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
 STATE_STYLES = {"in_sync": "green", "absent": "green", "syncing": "yellow", "waiting": "red", "stale": "red"}
 
 
@@ -100,6 +102,9 @@ def render(page: dict[str, Any], *, every: bool) -> Iterator[Any]:
     wire = "TLS" if server["tls"] else "plain TCP"
     yield f"agents    {server['address']} ({wire}), {server['connections']} of at most {server['max_connections']}"
     yield f"upstream  {printable(upstream['address'])}, cluster {upstream['cluster'] or '-'}"
+    lag = Latency(*page["loop_lag"])
+    late = ", ".join(f"{name} {1e3 * lag.quantile_s(share):.1f} ms" for name, share in LAG_SHARES)
+    yield f"loop lag  {late}, since the start"
     yield ""
     yield _topics(page["topics"])
     quarantined = [(topic["name"], *item) for topic in page["topics"] for item in topic["quarantined"]]

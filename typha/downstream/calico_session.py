@@ -15,6 +15,7 @@ Source: Calico's syncproto and syncserver; which agents are refused: docs/migrat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 from typha.calico_wire import messages as c
@@ -44,6 +45,24 @@ class OutOfTurnError(PeerError):
 
 class CalicoSession(Session):
     """See the module. ``admit`` may raise RefusedError for reasons of the whole server; ``wall_clock`` gives ns."""
+
+    __slots__ = (
+        "_admit",
+        "_awaits_ack",
+        "_counted_at",
+        "_encoding",
+        "_encodings",
+        "_hello_at",
+        "_messages_left",
+        "_number",
+        "_pinged_at",
+        "_reader",
+        "_settings",
+        "_told",
+        "_view",
+        "_views",
+        "_wall_clock",
+    )
 
     def __init__(
         self,
@@ -140,7 +159,7 @@ class CalicoSession(Session):
 
     def _check(self, hello: c.ClientHello, feed: str) -> None:
         """Raises RefusedError."""
-        self._admit()
+        self._admit().check_joins(1)
         if feed not in self._views.feeds:
             served = ", ".join(self._views.feeds)
             raise RefusedError(RefusalCode.UNKNOWN_TOPIC, f"no feed {feed[:64]!r} here; there are: {served}")
@@ -156,9 +175,9 @@ class CalicoSession(Session):
         if encoding is not self._encoding:
             self.encoding = self._encoding = encoding
             self.say(encoding.preamble)
-        self.subscriptions = [Subscription(self._view.topic, None, Mode.SNAPSHOT, None, 0)]
+        self.subscriptions = (Subscription(self._view.topic, None, Mode.SNAPSHOT, None, 0),)
         self.state = SessionState.OPEN
-        self.deadline_at = float("inf")
+        self.deadline_at = inf
         self.heard_at = now
 
     # --- the end

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from math import inf
+from typing import Any, Final, NamedTuple, cast
 
 from typha.downstream.dialect import Session, SessionState
 from typha.downstream.streams import GONE, Subscriber
@@ -28,34 +28,48 @@ _NATIVE_FIRST_BYTE: Final = 0
 log = logging.getLogger("typha.downstream")
 
 
-class Connection(asyncio.Protocol):
-    """See the module. ``session`` is ours until the first byte says otherwise. Callbacks run on the loop:
-    ``on_received`` after each read, ``on_drained``, ``on_lost`` once at the end.
+class Owner(NamedTuple):
+    """What all connections of a server have in common, in one place: a reference in each, not six.
+
+    Callbacks run on the loop: ``on_received`` after each read, ``on_drained``, ``on_lost`` once at the end.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        clock: Callable[[], float],
-        on_made: Callable[[Connection], None],
-        on_received: Callable[[Connection], None],
-        on_drained: Callable[[Connection], None],
-        on_lost: Callable[[Connection], None],
-        foreign: Callable[[], Session | None] = lambda: None,
-    ) -> None:
+    clock: Callable[[], float]
+    on_made: Callable[[Connection], None]
+    on_received: Callable[[Connection], None]
+    on_drained: Callable[[Connection], None]
+    on_lost: Callable[[Connection], None]
+    foreign: Callable[[], Session | None] = lambda: None
+
+
+class Connection(asyncio.Protocol):
+    """See the module. ``session`` is ours until the first byte says otherwise."""
+
+    __slots__ = (
+        "_is_first",
+        "_owner",
+        "_stall",
+        "_transport",
+        "address",
+        "bytes_received",
+        "close_due_at",
+        "connected_at",
+        "is_drained",
+        "move_due_at",
+        "ping_due_at",
+        "session",
+        "subscriber",
+    )
+
+    def __init__(self, session: Session, owner: Owner) -> None:
         self.session = session
         self.subscriber = Subscriber(session, self)
         self.is_drained = True
-        self.connected_at = clock()
+        self.connected_at = owner.clock()
         self.address = "?"
         self.bytes_received = 0
-        self.ping_due_at = self.move_due_at = float("inf")
-        self.close_due_at = float("inf")
-        self._clock = clock
-        self._on_made, self._on_received = on_made, on_received
-        self._on_drained, self._on_lost = on_drained, on_lost
-        self._foreign = foreign
+        self.ping_due_at = self.move_due_at = self.close_due_at = inf
+        self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._stall: tuple[int, float] | None = None
         self._is_first = True
@@ -69,10 +83,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=1, low=0)
         peer = transport.get_extra_info("peername")
         self.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
-        sock: socket.socket | None = transport.get_extra_info("socket")
-        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._on_made(self)
+        self._owner.on_made(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
@@ -81,14 +92,14 @@ class Connection(asyncio.Protocol):
             self._is_first = False
             if data[0] != _NATIVE_FIRST_BYTE:
                 self.session.close("foreign_language", None)
-                foreign = self._foreign()
+                foreign = self._owner.foreign()
                 if foreign is None:
                     self.finish()
                     return
                 self.session = foreign
                 self.subscriber = Subscriber(self.session, self)
-        self.session.receive_data(data, self._clock())
-        self._on_received(self)
+        self.session.receive_data(data, self._owner.clock())
+        self._owner.on_received(self)
         if self._transport is not None and self.buffered_bytes > _UNREAD_LIMIT_BYTES and not self.is_drained:
             self._transport.pause_reading()
 
@@ -101,15 +112,20 @@ class Connection(asyncio.Protocol):
         self.is_drained = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
-            self._on_drained(self)
+            self._owner.on_drained(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._transport = None
         self.session.close("lost" if exc is None else f"lost_{type(exc).__name__}", None)
-        self._on_lost(self)
+        self._owner.on_lost(self)
         # Else the two hold each other, and thousands of dead ones wait for a full collection.
         self.subscriber.outlet = GONE
+
+    @property
+    def host(self) -> str:
+        """The peer's address without its port."""
+        return self.address.rpartition(":")[0]
 
     @property
     def peer_certificate(self) -> Mapping[str, Any] | None:
@@ -119,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     # --- the fan-out's outlet
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport; a closing one takes none."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)

@@ -36,10 +36,19 @@ class SessionState(Enum):
 
 
 class Load(NamedTuple):
-    """What Welcome tells of the server's load."""
+    """What Welcome tells of the server's load: subscribers served, and how many are its share.
+
+    ``pause``: set while no topic may be read from its start, for a reason of the whole server.
+    """
 
     connections: int
     target: int
+    pause: RefusedError | None = None
+
+    def check_joins(self, joins: int) -> None:
+        """Raises ``pause`` where ``joins`` topics would be read from their start or compared."""
+        if joins and self.pause is not None:
+            raise self.pause
 
 
 class Dialect(Encoding, Protocol):
@@ -55,21 +64,34 @@ class Dialect(Encoding, Protocol):
 class Session(ABC):
     """One subscriber's conversation; see the module."""
 
+    __slots__ = (
+        "_outbox",
+        "agent",
+        "closed_by",
+        "deadline_at",
+        "encoding",
+        "error",
+        "heard_at",
+        "id",
+        "node",
+        "state",
+        "subscriptions",
+    )
+
     resumes = True
     """Whether a new connection goes on where the last one ended; else moving an agent costs it a whole snapshot."""
 
     def __init__(self, session_id: str, encoding: Dialect, *, now: float, handshake_timeout_s: float) -> None:
         self.id = session_id
         self.state = SessionState.HELLO
-        self.subscriptions: list[Subscription] = []
+        self.subscriptions: tuple[Subscription, ...] = ()
         self.encoding = encoding
         self.error: Exception | None = None
         self.closed_by = ""
         self.node = self.agent = ""
-        self.applied: dict[int, int] = {}
         self.heard_at = now
         self.deadline_at = now + handshake_timeout_s
-        self._outbox: list[bytes] = []
+        self._outbox: tuple[bytes, ...] = ()  # empty almost always, in thousands of sessions
 
     @property
     def is_closed(self) -> bool:
@@ -130,20 +152,20 @@ class Session(ABC):
         self.closed_by, self.error = code, error
         for subscription in self.subscriptions:
             subscription.close()
-        self.subscriptions = []
+        self.subscriptions = ()
 
     # --- out
 
     def say(self, frame: bytes) -> None:
         """Queue a control frame."""
-        self._outbox.append(frame)
+        self._outbox += (frame,)
 
     def take_frames(self) -> bytes:
         """Control frames that wait, joined; b"" for none."""
         if not self._outbox:
             return b""
         frames = b"".join(self._outbox)
-        self._outbox.clear()
+        self._outbox = ()
         return frames
 
     @abstractmethod

@@ -7,7 +7,9 @@ Invariants
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Final
 
 from typha.cache.catalog import Catalog
@@ -15,7 +17,7 @@ from typha.downstream import native
 from typha.downstream.dialect import Dialect, Load, Session, SessionState
 from typha.downstream.dictionaries import Dictionaries, Handed
 from typha.downstream.encodings import PLAIN, NativeEncoding
-from typha.downstream.handshake import PlannedTopic, plan
+from typha.downstream.handshake import PlannedTopic, check_protocol, plan, unready
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.subscription import Subscription
 from typha.version import __version__
@@ -25,17 +27,34 @@ from typha.wire.codec import decode_message, encode_message
 from typha.wire.dictionaries import MAX_DICTIONARIES
 from typha.wire.errors import RefusedError, RemoteProtocolError, TooManyFramesError, UnexpectedFrameError
 from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
-from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, RefusalCode
+from typha.wire.question import is_question
+from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, Mode, RefusalCode
 
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
 FRAMES_AT_ONCE: Final = 256
 FRAMES_PER_S: Final = 20.0
+_NO_WHERE: Final[Mapping[str, m.Where]] = {}
 
 
 class NativeSession(Session):
     """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded);
-    ``dictionaries`` are the server's.
+    ``dictionaries`` are the server's; ``elsewhere`` names other servers (default: those of the settings).
     """
+
+    __slots__ = (
+        "_admit",
+        "_catalog",
+        "_decoder",
+        "_dictionaries",
+        "_elsewhere",
+        "_feeds",
+        "_frames_left",
+        "_handed",
+        "_hello",
+        "_packing",
+        "_settings",
+        "_where",
+    )
 
     def __init__(
         self,
@@ -47,13 +66,16 @@ class NativeSession(Session):
         dictionaries: Dictionaries,
         now: float,
         admit: Callable[[], Load],
+        elsewhere: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(session_id, PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
-        self.hello: m.Hello | None = None
+        self._hello: m.Hello | None = None  # until the Welcome
+        self._where: Mapping[str, m.Where] = _NO_WHERE
         self._catalog = catalog
         self._feeds = feeds
         self._settings = settings
         self._admit = admit
+        self._elsewhere = elsewhere or (lambda: settings.advertise)
         self._dictionaries = dictionaries
         self._packing: NativeEncoding = PLAIN
         self._handed: Handed | None = None
@@ -72,7 +94,7 @@ class NativeSession(Session):
 
     def where_of(self, topic: str) -> Mapping[str, str]:
         """See Session."""
-        return {} if self.hello is None else self.hello.where.get(topic, {})
+        return self._where.get(topic, {})
 
     def encoding_of(self, subscription: Subscription) -> Dialect:
         """See Session."""
@@ -81,7 +103,8 @@ class NativeSession(Session):
     def choose_encoding(self, subscription: Subscription, now: float) -> Dialect:
         """See Session."""
         if self._handed is not None:
-            self._outbox += self._handed.choose(subscription.topic, subscription.log, now, MAX_DICTIONARIES)
+            for frame in self._handed.choose(subscription.topic, subscription.log, now, MAX_DICTIONARIES):
+                self.say(frame)
         return self.encoding_of(subscription)
 
     # --- in
@@ -112,16 +135,18 @@ class NativeSession(Session):
     def _receive(self, message: m.Message, frame_type: int, now: float) -> None:
         match message:
             case m.Hello() if self.state is SessionState.HELLO:
-                self.hello = message
-                self.node, self.agent = message.node, message.agent
+                self._hello = message
+                # Thousands of agents are of one version.
+                self.node, self.agent = message.node, sys.intern(message.agent)
                 self.decide(now)
             case m.Close():
                 self.close("by_client", None)
             case m.Ping() if self.state is SessionState.OPEN:
-                self._outbox.append(encode_message(m.Pong(message.t)))
+                self.say(encode_message(m.Pong(message.t)))
             case m.Pong() if self.state is SessionState.OPEN:
-                known = {subscription.topic.id for subscription in self.subscriptions}
-                self.applied.update((topic, cursor) for topic, cursor in message.applied if topic in known)
+                applied = dict(message.applied)
+                for subscription in self.subscriptions:
+                    subscription.applied = applied.get(subscription.topic.id, subscription.applied)
             case m.KeyRequest() if self.state is SessionState.OPEN:
                 self._key_request(message)
             case _:
@@ -141,14 +166,18 @@ class NativeSession(Session):
 
     def decide(self, now: float) -> list[PlannedTopic]:
         """Welcome or refuse the Hello; gives the topics for which it must still wait (and is asked again)."""
-        if self.hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
+        if self._hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
             return []
         try:
             load = self._admit()
+            if is_question(self._hello):
+                self._answer(self._hello, load, now)
+                return []
             if self._catalog.cluster is None:
                 self._await_seen(now)
                 return []
-            planned = plan(self.hello, self._feeds, self._catalog, self._settings)
+            planned = plan(self._hello, self._feeds, self._catalog, self._settings)
+            load.check_joins(sum(p.mode is Mode.SNAPSHOT for p in planned))
         except RefusedError as refusal:
             self.refuse(refusal)
             return []
@@ -156,13 +185,37 @@ class NativeSession(Session):
         if behind:
             self._await_seen(now)
             return behind
-        self._welcome(self.hello, planned, load, now)
+        self._welcome(self._hello, planned, load, now)
         return []
 
     def _await_seen(self, now: float) -> None:
         if self.state is SessionState.HELLO:
             self.state = SessionState.SEEN
             self.deadline_at = now + self._settings.seen_timeout_s
+
+    def _answer(self, hello: m.Hello, load: Load, now: float) -> None:
+        """To who asks how loaded this server is; another Hello may follow. Raises RefusedError."""
+        check_protocol(hello)
+        if missing := unready(self._feeds, self._catalog):
+            raise RefusedError(RefusalCode.NOT_READY, f"not complete yet: {', '.join(missing[:5])}")
+        self._hello = None
+        self.deadline_at = now + self._settings.handshake_timeout_s
+        self.say(encode_message(self._welcome_of(hello, (), None, load)))
+
+    def _welcome_of(
+        self, hello: m.Hello, topics: tuple[m.WelcomeTopic, ...], spoken: str | None, load: Load
+    ) -> m.Welcome:
+        return m.Welcome(
+            server=f"typha/{__version__}",
+            session=self.id,
+            cluster=self._catalog.cluster or "",
+            topics=topics,
+            protocol=min(hello.protocol[1], PROTOCOL_MAX),
+            compression=spoken,
+            ping_interval_s=self._settings.ping_interval_s,
+            connections=load.connections,
+            target=load.target,
+        )
 
     def _welcome(self, hello: m.Hello, planned: list[PlannedTopic], load: Load, now: float) -> None:
         spoken = None
@@ -172,34 +225,22 @@ class NativeSession(Session):
             if ZSTD_DICT in hello.compression:
                 spoken = ZSTD_DICT
                 self._handed = Handed(self._dictionaries)
-        self.subscriptions = [Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned]
+        self.subscriptions = tuple(Subscription(p.topic, p.filter, p.mode, p.cursor, p.seen) for p in planned)
         self.state = SessionState.OPEN
+        self._where, self._hello = hello.where or _NO_WHERE, None
         self._frames_left += len(self.subscriptions)
-        self.deadline_at = float("inf")
+        self.deadline_at = inf
         self.heard_at = now  # it was we who were silent while the Welcome waited
-        self._outbox.append(
-            encode_message(
-                m.Welcome(
-                    server=f"typha/{__version__}",
-                    session=self.id,
-                    cluster=self._catalog.cluster or "",
-                    topics=tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned),
-                    protocol=min(hello.protocol[1], PROTOCOL_MAX),
-                    compression=spoken,
-                    ping_interval_s=self._settings.ping_interval_s,
-                    connections=load.connections,
-                    target=load.target,
-                )
-            )
-        )
-        self._outbox.append(native.status_frame((p.topic for p in planned), now))
+        topics = tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned)
+        self.say(encode_message(self._welcome_of(hello, topics, spoken, load)))
+        self.say(native.status_frame((p.topic for p in planned), now))
 
     def behind(self) -> list[PlannedTopic]:
         """For a session in SEEN whose time is up: which topics are behind what the client has seen."""
-        if self.hello is None or self._catalog.cluster is None:
+        if self._hello is None or self._catalog.cluster is None:
             return []
         try:
-            planned = plan(self.hello, self._feeds, self._catalog, self._settings)
+            planned = plan(self._hello, self._feeds, self._catalog, self._settings)
         except RefusedError:
             return []
         return [topic for topic in planned if topic.is_behind]
@@ -208,11 +249,8 @@ class NativeSession(Session):
 
     def refuse(self, refusal: RefusedError) -> None:
         """Answer with Refused and close; before the Welcome only."""
-        self._outbox.append(
-            encode_message(
-                m.Refused(refusal.code, refusal.message[:500], refusal.retry_after_s, self._settings.advertise)
-            )
-        )
+        refused = m.Refused(refusal.code, refusal.message[:500], refusal.retry_after_s, self._elsewhere())
+        self.say(encode_message(refused))
         self.close(f"refused_{refusal.code}", refusal)
 
     def _breach(self, error: RemoteProtocolError) -> None:
@@ -225,7 +263,7 @@ class NativeSession(Session):
     def say_close(self, code: str, message: str, error: Exception | None = None) -> None:
         """Send Close as the last frame."""
         if self.state is not SessionState.CLOSED:
-            self._outbox.append(encode_message(m.Close(code, message)))
+            self.say(encode_message(m.Close(code, message)))
             self.close(code, error)
 
     def close(self, code: str, error: Exception | None) -> None:
@@ -242,7 +280,7 @@ class NativeSession(Session):
 
     def say_go_away(self, reason: GoAwayReason, after_s: float) -> None:
         """See Session."""
-        self.say(encode_message(m.GoAway(reason, after_s, self._settings.advertise)))
+        self.say(encode_message(m.GoAway(reason, after_s, self._elsewhere())))
 
     def say_state(self, subscription: Subscription, now: float) -> bool:
         """See Session."""
@@ -255,7 +293,6 @@ class NativeSession(Session):
 
     def say_reset(self, subscription: Subscription) -> None:
         """The subscription starts anew with a snapshot."""
-        self.applied.pop(subscription.topic.id, None)
         self.say(native.reset_frame(subscription.topic, self._catalog.cluster or ""))
 
     def say_digest(self, subscription: Subscription) -> None:

@@ -38,6 +38,7 @@ class Subscription:
     __slots__ = (
         "_number",
         "_walk",
+        "applied",
         "digest_at",
         "digest_bits",
         "filter",
@@ -59,6 +60,7 @@ class Subscription:
         self.log.readers += 1
         self.generation = topic.generation
         self.seen = seen
+        self.applied: int | None = None
         self.position = None if mode is Mode.SNAPSHOT else cursor
         self.is_staged = mode is Mode.RECONCILE
         self.digest_at: int | None = None
@@ -117,7 +119,7 @@ class Subscription:
         """The topic started anew (another life, or absent): what was sent is void."""
         self._end_walk()
         self.generation = self.topic.generation
-        self.position = None
+        self.position = self.applied = None
         self.seen = 0
         self.is_staged = False
         self.digest_at = self.requested = None

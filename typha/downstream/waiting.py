@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import inf
 
 from typha.downstream.connection import Connection
 from typha.downstream.dialect import SessionState
@@ -62,7 +63,7 @@ class WaitingWelcomes:
 
     def end(self, connection: Connection) -> None:
         """Its time is up: ask the API server, and decide."""
-        connection.session.deadline_at = float("inf")
+        connection.session.deadline_at = inf
         task = asyncio.get_running_loop().create_task(
             self._settle(connection), name=f"typha seen {connection.session.id}"
         )

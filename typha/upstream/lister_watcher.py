@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 import aiohttp
 
 from typha.upstream.api_session import ApiSession
+from typha.upstream.chunks import Chunks, ResponseChunks
 from typha.upstream.errors import ConnectionLostError, Phase
 from typha.upstream.resources import Resource, Source
 from typha.upstream.settings import Settings
@@ -64,15 +65,11 @@ class ListerWatcher:
         )
         return await self._session.read("probe", self._path, {**self._selectors, "limit": "1"}, timeout)
 
-    def watch(
-        self, resource_version: str, timeout_s: float
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def watch(self, resource_version: str, timeout_s: float) -> contextlib.AbstractAsyncContextManager[Chunks]:
         """Chunks of a watch from `resource_version` on, which the server ends after `timeout_s`."""
         return self._stream("watch", {"resourceVersion": resource_version}, timeout_s)
 
-    def watch_list(
-        self, not_older_than: str, timeout_s: float
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def watch_list(self, not_older_than: str, timeout_s: float) -> contextlib.AbstractAsyncContextManager[Chunks]:
         """Chunks of a streamed list (consistent, or at or after `not_older_than`) that goes on as a watch."""
         parameters = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
         if not_older_than:
@@ -80,9 +77,7 @@ class ListerWatcher:
         return self._stream("watch list", parameters, timeout_s)
 
     @contextlib.asynccontextmanager
-    async def _stream(
-        self, phase: Phase, parameters: Mapping[str, str], timeout_s: float
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _stream(self, phase: Phase, parameters: Mapping[str, str], timeout_s: float) -> AsyncIterator[Chunks]:
         query = {
             **self._selectors,
             **parameters,
@@ -100,4 +95,4 @@ class ListerWatcher:
                 raise ConnectionLostError(phase, f"no answer within {seconds:.0f} s") from None
             # A stream that is left early is not read to its end: close it, the connection is of no further use.
             stack.callback(response.close)
-            yield response.content.iter_any()
+            yield ResponseChunks(response)

@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from typha.cache.errors import OutOfOrderError, RestoredError
 from typha.cache.topic import Topic
 from typha.convert.converter import Converter
 from typha.upstream.api_session import ApiSession
+from typha.upstream.chunks import Chunks
 from typha.upstream.clock import Clock
 from typha.upstream.discovery import discover
 from typha.upstream.errors import (
@@ -274,7 +275,7 @@ class Reflector:
             raise ConnectionLostError("watch", "the server ended the watch at once")
         return State.WATCH
 
-    def _watch_session(self, chunks: AsyncIterator[bytes], ingest: Ingest) -> WatchSession:
+    def _watch_session(self, chunks: Chunks, ingest: Ingest) -> WatchSession:
         return WatchSession(
             chunks,
             ingest,

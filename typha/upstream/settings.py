@@ -28,7 +28,7 @@ class Settings:
     initial_events_silence_s: float = 30.0  # a server that ignores sendInitialEvents would be waited for in vain
     absent_confirm_s: float = 10.0  # an API server that starts answers 404 for what it has not yet loaded
     absent_poll_s: float = 2.0  # in sync within seconds of a CRD's creation
-    read_pause_s: float = 0.0  # after a read that brought events; the app takes half the pause between rounds
+    read_pause_s: float = 0.0  # between two reads of a watch; the app takes the pause between rounds
     line_limit_bytes: int = LINE_LIMIT_BYTES
     load_budget_s: float = 0.008  # work between two turns of the event loop; pings and probes wait no longer
     backoff_first_s: float = 0.8  # as client-go's reflector: 0.8 s doubling to 30 s

@@ -88,6 +88,8 @@ class FrameDecoder:
     what is added between two frames holds for the next.
     """
 
+    __slots__ = ("_buffer", "_dictionaries", "_start", "accept_compressed", "limit_bytes")
+
     def __init__(
         self,
         limit_bytes: int,
@@ -108,14 +110,14 @@ class FrameDecoder:
 
     def receive_data(self, data: bytes) -> None:
         """Append what the socket gave; then call ``next_frame`` until it returns None."""
-        if self._start == len(self._buffer):
-            self._buffer.clear()
-            self._start = 0
         self._buffer += data
 
     def next_frame(self) -> Frame | None:
         """The next whole frame, or None. Raises FrameTooLargeError, BadPayloadError; after that, close."""
         available = len(self._buffer) - self._start
+        if not available:
+            self._buffer.clear()
+            self._start = 0
         if available < 4:
             return None
         (length,) = _LENGTH.unpack_from(self._buffer, self._start)

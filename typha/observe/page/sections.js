@@ -61,7 +61,7 @@ export class Sections {
       },
       {
         name: "Head", number: true, title: "Complete up to this resourceVersion",
-        cell: (topic) => ({ text: topic.head, mono: true }), sort: (topic) => topic.head,
+        wide: true, cell: (topic) => ({ text: topic.head, mono: true }), sort: (topic) => topic.head,
       },
     ];
   }

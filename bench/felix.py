@@ -34,7 +34,7 @@ _SHOWN_RESOURCES: Final = 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--pods --rate --seconds."""
     parser.add_argument("--pods", type=int, help="default 100,000; quick 10,000")
-    parser.add_argument("--rate", type=float, help="changes a second asked of the simulation (default 30,000)")
+    parser.add_argument("--rate", type=float, help="changes a second asked of the simulation (default 15,000)")
     parser.add_argument("--seconds", type=float, help="measured for so long (default 8; quick 4)")
 
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> Result:
     """Servers one after the other: each first on a quiet cluster for its size, then on a busy one."""
     pods = options.pods or (10_000 if options.quick else 100_000)
     seconds = options.seconds or (4.0 if options.quick else 8.0)
-    rate = options.rate or 30_000.0
+    rate = options.rate or 15_000.0
     result = Result("felix", {"pods": pods, "rate": rate, "seconds": seconds, "agents": 0, "feeds": ["felix"]})
     with Simulation(pods=_FEW, calico=True, bare=True) as simulation, _server(simulation, compress=False) as server:
         server.start()
@@ -97,7 +97,9 @@ def _pods_alone(
     count = sum(after[name][0] - before[name][0] for name in after)
     result.add(f"{prefix}events per core-second", count / cpu_s, "1/s", at_least=EVENTS_PER_CORE_S)
     result.add(f"{prefix}events", count / took_s, "1/s")
-    result.add(f"{prefix}lists that became necessary", sum(after[name][1] - before[name][1] for name in after), "")
+    result.add(
+        f"{prefix}lists that became necessary", sum(after[name][1] - before[name][1] for name in after), "", at_most=0
+    )
     result.add(f"{prefix}whole process under load", server.rss_bytes() / 1e6, "MB")
 
 
@@ -138,6 +140,6 @@ def _add_sizes(result: Result, prefix: str, topics: list[dict[str, Any]]) -> Non
 
 
 def _counters(server: Server) -> dict[str, tuple[int, int]]:
-    """Resource -> (events, lists after the first)."""
+    """Resource -> (events, lists begun)."""
     reflectors = server.status()["upstream"]["reflectors"]
-    return {each["resource"]: (each["events_total"], each["relists_total"]) for each in reflectors}
+    return {each["resource"]: (each["events_total"], each["lists_total"]) for each in reflectors}

@@ -10,6 +10,7 @@ from typha.cache.catalog import Catalog
 from typha.cache.topic import TopicStatistics
 from typha.downstream.statistics import Histogram, ServerStatistics, SubscriberStatistics
 from typha.observe import status as s
+from typha.replicas.peers import Peer
 from typha.upstream.statistics import ReflectorStatistics
 from typha.version import __version__
 
@@ -71,8 +72,17 @@ def _topic(
     )
 
 
-def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections: int) -> s.ServerStatus:
-    """The downstream side."""
+def server(
+    stage: ServerStatistics,
+    *,
+    address: str,
+    tls: bool,
+    max_connections: int,
+    share: int | None = None,
+    peers: Iterable[Peer] = (),
+    memory: tuple[int | None, str] = (None, ""),
+) -> s.ServerStatus:
+    """The downstream side. ``memory``: the limit in bytes, and why no snapshot is served."""
     closed = stage.server.closed
     compression = stage.compression
     return s.ServerStatus(
@@ -101,6 +111,13 @@ def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections:
         dictionaries_trained_total=compression.trainings,
         dictionaries_sent_total=compression.handed_over,
         joined_total=dict(stage.server.modes),
+        unheard=stage.unheard,
+        over_limit_total=dict(stage.server.over_limits),
+        moves_total=dict(stage.server.go_aways),
+        share=share,
+        peers=tuple(s.PeerStatus(*peer) for peer in peers),
+        memory_limit_bytes=memory[0],
+        joins_paused=memory[1],
         refused_total={
             code.removeprefix(_REFUSED): count for code, count in closed.items() if code.startswith(_REFUSED)
         },

@@ -1,6 +1,6 @@
 """`python -m tests.chromium FOLDER`: pictures of the status page, wide and narrow, light and dark.
 
-A simulated cluster with Calico, a server, agents, an object that cannot be converted, and a right that was withdrawn
+A simulated cluster with Calico, two servers, agents, an object that cannot be converted, and a right that was withdrawn
 and given back: a page with something to see on it. `page.png` is the one in the README.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +26,7 @@ from typha.simulation.serve import SimulationServer, serve_simulation
 from typha.simulation.store import Store
 from typha_client import connect
 
-PODS, NODES, CHURN_PER_S = 3000, 40, 25.0
+PODS, NODES, CHURN_PER_S, REPLICAS = 3000, 60, 25.0, 2
 # Longer than an outage must last for a picture that is made once a second.
 OUTAGE_S: Final = 5.0
 
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ChromiumError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    logging.getLogger("typha_client").setLevel(logging.ERROR)  # agents are moved between the two: no news here
     options.folder.mkdir(parents=True, exist_ok=True)
     shots = [shot for shot in SHOTS if not options.only or shot.name in options.only]
     asyncio.run(_run(chromium, options.folder, shots, seconds=options.seconds, agents=options.agents))
@@ -71,16 +73,22 @@ async def _run(chromium: Path, folder: Path, shots: Sequence[Shot], *, seconds: 
     with tempfile.TemporaryDirectory() as scratch:
         async with _cluster() as api_server, contextlib.AsyncExitStack() as stack:
             kubeconfig = api_server.kubeconfig(Path(scratch) / "kubeconfig")
-            server = TyphaProcess("typha", Path(scratch), kubeconfig, {}, verify=False)
-            stack.callback(server.kill)
-            await asyncio.to_thread(server.start)
-            crowd = asyncio.gather(*(_agent(server.address, f"node-{number:04d}") for number in range(agents)))
+            servers = [
+                TyphaProcess(f"typha-{number}", Path(scratch), kubeconfig, {}, verify=False)
+                for number in range(REPLICAS)
+            ]
+            addresses = [server.address for server in servers]
+            for server in servers:
+                server.config |= {"advertise": addresses, "replicas": {"interval_s": 1}}
+                stack.callback(server.kill)
+                await asyncio.to_thread(server.start)
+            crowd = asyncio.gather(*(_agent(addresses, f"node-{number:04d}") for number in range(agents)))
             stack.callback(crowd.cancel)
             await asyncio.sleep(seconds / 2)
             await _outage(api_server)
             await asyncio.sleep(seconds / 2)
             for shot in shots:
-                await _shoot(chromium, server.admin_url, folder, shot)
+                await _shoot(chromium, servers[0].admin_url, folder, shot)
             crowd.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await crowd
@@ -102,9 +110,9 @@ async def _cluster() -> AsyncIterator[SimulationServer]:
         yield server
 
 
-async def _agent(address: str, node: str) -> None:
+async def _agent(addresses: list[str], node: str) -> None:
     where = {"workloadendpoints": {"node": node}}
-    async with connect(address, feed="felix", where=where, node=node):
+    async with connect(addresses, feed="felix", where=where, node=node):
         await asyncio.Event().wait()
 
 

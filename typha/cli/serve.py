@@ -27,7 +27,7 @@ def serve(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML).")] = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where agents connect.")] = None,
     health: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/livez, /readyz, /metrics; or off.")] = None,
-    admin: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/status; or off.")] = None,
+    admin: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The status page; or off.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow plain TCP beyond loopback.")] = False,
     log_format: Annotated[str | None, typer.Option(metavar="text|json", help="How log lines look.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,

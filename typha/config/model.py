@@ -313,8 +313,8 @@ class Config:
     admin: HostPort | None = setting(
         HostPort("127.0.0.1", 9096),
         AddressOrOff(),
-        "/status, over plain HTTP. Another address than loopback needs `insecure: true`.",
-        "It names nodes, addresses and objects: for `kubectl exec` and port-forward.",
+        "The status page, over plain HTTP. Another address than loopback needs `insecure: true`.",
+        "It shows nodes, addresses and objects: for `kubectl exec` and port-forward.",
     )
     insecure: bool = setting(
         False,

@@ -13,7 +13,6 @@ import asyncio
 import logging
 import os
 import random
-import resource
 import signal
 import ssl
 import threading
@@ -35,6 +34,7 @@ from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
+from typha.file_handles import raise_file_limit
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
 from typha.observe import picture
@@ -51,6 +51,7 @@ from typha.upstream.loading_pace import CollectorPause
 from typha.upstream.recovery import Backoff
 from typha.upstream.reflector import Reflector, Target
 from typha.upstream.settings import Settings as UpstreamSettings
+from typha.warm_start.keeper import WarmStart
 from typha.wire.states import TopicState
 
 log = logging.getLogger("typha.app")
@@ -58,8 +59,6 @@ log = logging.getLogger("typha.app")
 _PUBLISH_S: Final = 1.0
 # A probe that sees readiness a second late makes every rollout that much slower.
 _PUBLISH_UNREADY_S: Final = 0.1
-# Watches, probes, the observers' sockets and their clients, Python's own.
-_OTHER_FILES: Final = 256
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
 # What an API server writes meanwhile waits in the kernel's buffers; it ends watches that hold it up for long.
@@ -138,6 +137,13 @@ class App:
             for source, specs in self._spec.sources().items()
         ]
 
+        folder = config.warm_start.folder
+        self._warm = (
+            WarmStart(config.warm_start, folder, self._spec, self.catalog, life=config.life) if folder else None
+        )
+        if self._warm is not None:
+            self._warm.restore(time.monotonic(), time.time())
+
         # downstream's view
         self._loop = asyncio.get_running_loop()
         tls = _tls_context(config, drop_in)
@@ -169,7 +175,7 @@ class App:
 
     async def run(self, ready: Callable[[int], None] | None) -> None:
         """Until a signal. Returns after the drain."""
-        _raise_file_limit(self._config.limits.max_connections)
+        raise_file_limit(self._config.limits.max_connections)
         self._publish()
         self._observer.start()
         try:
@@ -194,6 +200,8 @@ class App:
             async with asyncio.TaskGroup() as tasks:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
+                if self._warm is not None:
+                    parts.append(tasks.create_task(self._warm.run()))
                 parts.append(tasks.create_task(self._loop_lag.run(time.monotonic)))
                 parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
                 if self._outside is not None:
@@ -212,6 +220,8 @@ class App:
                     pace = self._outside.drain_interval_s if self._outside is not None else None
                     await self.server.drain(self._config.timing.drain_grace_s, pace)
                 await self.server.close()
+                if self._warm is not None:
+                    await self._warm.write()
                 for part in parts:
                     part.cancel()
         finally:
@@ -237,7 +247,10 @@ class App:
             except UpstreamError as error:
                 log.warning("the cluster's identity is unknown; agents wait", extra={"error": str(error)})
                 await asyncio.sleep(backoff.next_delay(time.monotonic()))
-        self.catalog.set_cluster(cluster_name(self._uid, self._life), time.monotonic())
+        if self.catalog.set_cluster(cluster_name(self._uid, self._life), time.monotonic()):
+            log.warning("the files of the warm start are of another cluster; everything is listed")
+            for reflector in self.reflectors:
+                reflector.restart()
 
     def _restored(self, why: str) -> None:
         """etcd went back in time: a new life, and everything is read anew."""
@@ -340,21 +353,6 @@ def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | Non
     if agents is not None:
         return drop_in_tls.server_context(agents.files, minimum=agents.minimum, ciphers=agents.ciphers)
     return server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None
-
-
-def _raise_file_limit(connections: int) -> None:
-    """A file handle for each connection, and some for the rest."""
-    wanted = connections + _OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-    if possible < wanted:
-        log.warning(
-            "fewer file handles than limits.max_connections; raise `ulimit -Hn` or lower the limit",
-            extra={"file_handles": possible, "max_connections": connections},
-        )
 
 
 def _upstream_settings(config: Config) -> UpstreamSettings:

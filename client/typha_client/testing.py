@@ -245,6 +245,15 @@ class FakeServer:
         self._rv = self._rv + 1 if rv is None else rv
         return self._rv
 
+    def load(self) -> m.Message:
+        """The answer to a client that asks how loaded this server is (it is in no list)."""
+        if self._refuse_always is not None:
+            return self._refuse_always
+        connections = sum(subscriber.hello is not None for subscriber in self.sockets)
+        return m.Welcome(
+            "fake/1", "s0", self.cluster, (), ping_interval_s=self.ping_interval_s, connections=connections
+        )
+
     def refusal_of(self, hello: m.Hello, names: list[str]) -> m.Refused | None:
         """Why this Hello is refused, if it is."""
         if self._refusals:

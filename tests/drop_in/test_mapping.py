@@ -15,6 +15,7 @@ from typha.drop_in.load import load_parameters, split_environment
 from typha.drop_in.mapping import PLAIN_TEXT, DropInSettings, settings_of
 from typha.drop_in.settings import DropIn, MetricsPort, MetricsTls, Rebalancing
 from typha.drop_in.tls import Identity, TlsFiles
+from typha.observe.ports import listen
 
 KUBERNETES = {"TYPHA_DATASTORETYPE": "kubernetes"}
 # Of Calico's manifest.
@@ -49,8 +50,8 @@ def test_typhas_defaults_hold() -> None:
         health=None,
         admin=None,
         insecure=True,
-        limits=replace(ours.limits, max_connections=20_000),
-        timing=replace(ours.timing, ping_interval_s=10.0, max_age_s=0.0, drain_grace_s=300.0),
+        limits=replace(ours.limits, max_connections=20_000, max_per_address=0),
+        timing=replace(ours.timing, ping_interval_s=10.0, max_age_s=0.0, drain_wait_s=0.0, drain_grace_s=300.0),
     )
     assert found.drop_in == DropIn()
     assert found.warnings == (PLAIN_TEXT,)
@@ -240,6 +241,13 @@ def test_a_debug_port_beyond_loopback_is_what_it_is_in_typha(files: TlsFiles) ->
     found = valid(tls_environment(files) | {"TYPHA_CLIENTCN": "felix"} | debug)
     assert found.config.admin == HostPort("0.0.0.0", 6060)
     assert found.drop_in.agent_tls is not None
+
+
+def test_a_debug_host_of_none_is_every_address() -> None:
+    """It could not be bound: the observers' ports take no empty host."""
+    admin = valid(KUBERNETES | {"TYPHA_DEBUGHOST": "none", "TYPHA_DEBUGPORT": "6060"}).config.admin
+    assert admin is not None
+    listen("admin", HostPort(admin.host, 0)).close()
 
 
 def test_files_that_are_all_missing_never_mean_plain_text() -> None:

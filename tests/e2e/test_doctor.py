@@ -21,7 +21,7 @@ from tests.controlplane.admin_rest import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, 
 from tests.controlplane.controlplane import ControlPlane
 from tests.controlplane.credentials import User
 from tests.controlplane.server_process import free_ports
-from tests.deploy.manifests import find
+from tests.deploy.rendering import find, kustomized
 from tests.e2e.house import House
 from tests.e2e.objects import create_config_map, pods_topic
 from tests.e2e.typha_process import Json, clean_environment
@@ -81,7 +81,7 @@ def user(control_plane: ControlPlane) -> Iterator[User]:
 
 def rules() -> list[Json]:
     """The ClusterRole of deploy/base."""
-    return deepcopy(list(find("ClusterRole")["rules"]))
+    return deepcopy(list(find(kustomized("base"), "ClusterRole")["rules"]))
 
 
 def without_each() -> Iterator[tuple[str, list[str], list[Json]]]:

@@ -11,6 +11,7 @@ from typha.cli.demo.command import demo
 from typha.cli.doctor import doctor
 from typha.cli.dump import dump
 from typha.cli.get import get
+from typha.cli.rbac import rbac
 from typha.cli.serve import serve
 from typha.cli.status import status
 from typha.cli.tail import tail
@@ -48,7 +49,7 @@ def options(
     """
 
 
-for command in (serve, doctor, demo, dump, tail, get, status, verify):
+for command in (serve, doctor, demo, dump, tail, get, rbac, status, verify):
     app.command(epilog=exits.HELP)(command)
 
 app.add_typer(component)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from typha.config import Config, HostPort
 from typha.doctor.findings import Finding, failed, ok, warning
-from typha.file_handles import needed_files
+from typha.machine import OTHER_FILES
 from typha.observe.ports import ObserveError, listen
 
 __all__ = ["examine_file_handles", "examine_ports"]
@@ -66,7 +66,7 @@ def running_server(admin: HostPort | None) -> str | None:
 
 def examine_file_handles(config: Config) -> Finding:
     """A connection is a file handle; the server raises its soft limit itself, up to the hard one."""
-    wanted = needed_files(config.limits.max_connections)
+    wanted = config.limits.max_connections + OTHER_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         return ok("file handles", f"{wanted:,} of {'any number' if hard == resource.RLIM_INFINITY else f'{hard:,}'}")

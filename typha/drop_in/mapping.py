@@ -128,6 +128,8 @@ class _Mapping:
             ),
             limits=dataclasses.replace(
                 base.limits,
+                # Typha has no limit for one address.
+                max_per_address=0,
                 max_connections=min(_HARD_LIMIT_RATIO * self._upper_limit(), _MOST_CONNECTIONS),
                 handshake_timeout_s=self._positive("ServerHandshakeTimeoutSecs", "limits.handshake_timeout_s"),
             ),
@@ -138,6 +140,8 @@ class _Mapping:
                 stuck_timeout_s=self._positive("ServerWriteTimeoutSecs", "timing.stuck_timeout_s"),
                 # Typha moves nobody by age.
                 max_age_s=0.0,
+                # Nor does it wait before it closes the first connection.
+                drain_wait_s=0.0,
                 drain_grace_s=self._positive("ShutdownTimeoutSecs", "timing.drain_grace_s"),
             ),
             calico=dataclasses.replace(
@@ -148,7 +152,8 @@ class _Mapping:
 
     def _debug(self) -> HostPort | None:
         port = self._parameters.whole("DebugPort")
-        return HostPort(self._parameters.text("DebugHost") or every_address(), port) if port else None
+        # Unlike asyncio's, the observers' ports take no empty host; their `::` has both families.
+        return HostPort(self._parameters.text("DebugHost") or every_address() or "::", port) if port else None
 
     def _use_pod_cidr(self) -> bool:
         text = datastore.read(self._environment, "USE_POD_CIDR")

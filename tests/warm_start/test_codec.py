@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import msgpack
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from typha.cache.keeping import keep, restore
 from typha.cache.topic import Topic, own_name
 from typha.convert.calico import metadata, values
-from typha.upstream.resources import Source, parse_resource_name
 from typha.warm_start import codec
 from typha.warm_start.codec import KeptFile, WarmFileError, decode, encode
-from typha.warm_start.keeper import LABEL_READERS, is_secret
+from typha.warm_start.keeper import LABEL_READERS
 
 
 def value_of(number: int) -> bytes:
@@ -118,10 +116,3 @@ def test_a_reader_of_labels_that_is_not_known_is_refused() -> None:
         decode(data, {"calico.metadata": metadata.labels_of})
     with pytest.raises(WarmFileError, match="which no file can hold"):
         list(encode(decode(data, LABEL_READERS), {}))
-
-
-def test_no_secret_is_written_unasked(tmp_path: Path) -> None:
-    assert is_secret(Source(parse_resource_name("v1/secrets"), "kube-system"))
-    assert is_secret(Source(parse_resource_name("secrets")))
-    assert not is_secret(Source(parse_resource_name("example.com/v1/secrets")))
-    assert not is_secret(Source(parse_resource_name("v1/configmaps")))

@@ -44,7 +44,9 @@ class WarmStart:
         self._life = life
         self._catalog = catalog
         self._sources = {
-            source: tuple(specs) for source, specs in spec.sources().items() if config.secrets or not is_secret(source)
+            source: tuple(specs)
+            for source, specs in spec.sources().items()
+            if config.secrets or not source.resource.is_secret
         }
         self._written: dict[Source, tuple[int, int]] = {}
 
@@ -156,8 +158,3 @@ class WarmStart:
         size = await folder.write(str(source), encode(kept, LABEL_READERS))
         self._written[source] = moment
         return size
-
-
-def is_secret(source: Source) -> bool:
-    """Kubernetes' Secrets: on disk only where somebody asked for it."""
-    return source.resource.plural == "secrets" and not source.resource.group

@@ -125,6 +125,12 @@ class TyphaProcess:
         """SIGTERM: it drains. See `wait_exit`."""
         self._running().terminate()
 
+    def reload(self, **sections: Any) -> None:
+        """These sections of its file instead of those that it has, and SIGHUP."""
+        self.config = _merged(self.config, sections)
+        self.config_path.write_text(json.dumps(self.config))
+        os.kill(self._running().pid, signal.SIGHUP)
+
     def freeze(self) -> None:
         """SIGSTOP: its connections stay open, nothing answers."""
         self._running().freeze()

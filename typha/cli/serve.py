@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +90,8 @@ def serve(
     configure_logging(loaded.config.log.format, loaded.config.log.level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(app.serve(loaded.config))
+            again = partial(load, flags=given, environment=os.environ, file=config)
+            runner.run(app.serve(loaded.config, reload=again))
     except (ObserveError, TlsError) as error:
         raise CliError(str(error), code=FAILED) from None
     except CredentialsError as error:

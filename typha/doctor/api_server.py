@@ -20,6 +20,7 @@ from typha.doctor.rights import Served, examine_rights, find_served
 from typha.doctor.sample import Sample, sample_topics
 from typha.doctor.tls import examine_credentials
 from typha.feeds import Feeds
+from typha.machine import cgroup_limit_bytes
 from typha.upstream.api_session import ApiSession
 from typha.upstream.cluster import read_cluster_uid
 from typha.upstream.credentials import SERVICE_ACCOUNT
@@ -208,4 +209,4 @@ def _memory(config: Config, feeds: Feeds, samples: dict[str, Sample]) -> Finding
         agents=agents,
         tls=config.tls.cert is not None,
     )
-    return memory.examine(load, memory.limit_of_cgroup(), memory.available())
+    return memory.examine(load, cgroup_limit_bytes(), memory.available())

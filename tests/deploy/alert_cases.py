@@ -64,14 +64,14 @@ CASES: Final = (
     Case(
         "TyphaUpstreamErrors",
         "30m",
-        {"resource": "v1/pods", "kind": "forbidden"},
-        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="forbidden"'): "0+6x60"},
+        {"resource": "v1/pods", "kind": "ForbiddenError"},
+        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="ForbiddenError"'): "0+6x60"},
     ),
     Case(
         "TyphaUpstreamErrors",
         "30m",
         None,
-        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="connection_lost"'): "0+1x60"},
+        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="ConnectionLostError"'): "0+1x60"},
     ),
     Case(
         "TyphaRelisting",

@@ -13,13 +13,9 @@ import asyncio
 import logging
 import os
 import random
-import resource
-import signal
 import ssl
-import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from typha import feeds
@@ -29,7 +25,7 @@ from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.statistics import ServerStatistics
+from typha.downstream.statistics import ServerStatistics, SubscriberStatistics
 from typha.downstream.tls import server_context
 from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
@@ -37,10 +33,15 @@ from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
+from typha.machine import MemoryGuard, cgroup_limit_bytes, raise_file_limit, resident_bytes
 from typha.observe import picture
+from typha.observe.history import History
 from typha.observe.http import ObserveServer
+from typha.observe.inquiries import Inquiries
 from typha.observe.quarantines import Quarantines
 from typha.observe.status import Board, Status, UpstreamStatus
+from typha.replicas.wiring import neighbours_of
+from typha.signals import Signals
 from typha.upstream.api_session import ApiSession
 from typha.upstream.clock import MonotonicClock
 from typha.upstream.cluster import cluster_name, next_life, read_cluster_uid
@@ -58,8 +59,6 @@ log = logging.getLogger("typha.app")
 _PUBLISH_S: Final = 1.0
 # A probe that sees readiness a second late makes every rollout that much slower.
 _PUBLISH_UNREADY_S: Final = 0.1
-# Watches, probes, the observers' sockets and their clients, Python's own.
-_OTHER_FILES: Final = 256
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
 # What an API server writes meanwhile waits in the kernel's buffers; it ends watches that hold it up for long.
@@ -98,8 +97,6 @@ class App:
         self._session = session
         self._started_at = time.monotonic()
         self._random = random.SystemRandom()
-        self._stop = asyncio.Event()
-        self._drain = False
         self._uid: str | None = None
         self._life = config.life
         self._lives = 0
@@ -155,7 +152,13 @@ class App:
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
 
+        self._neighbours = (
+            neighbours_of(config, self.server, session, random=self._random.random) if drop_in is None else None
+        )
+        self._memory = MemoryGuard(config.limits.memory_mb << 20 or cgroup_limit_bytes())
+
         # the observers' view
+        self._signals = Signals(self._loop, self._told_to_stop)
         self._loop_lag = LoopLag(time.monotonic())
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
@@ -163,13 +166,20 @@ class App:
         self._outside = Outside(drop_in, self._board, random=self._random.random) if drop_in is not None else None
         in_feeds = {name for names in self._spec.feeds.values() for name in names}
         self._required = {name: not in_feeds or name in in_feeds for name in self._spec.topics}
+        self._history = History()
+        inquiries = Inquiries(
+            self.catalog.topics,
+            each_subscriber=self.server.each_subscriber,
+            publish=self._publish,
+            secret=[spec.name for spec in self._spec.topics.values() if spec.source.resource.is_secret],
+        )
         self._observer = ObserveServer(
-            self._board, health=config.health, admin=config.admin, refresh=self._refresh_from_thread
+            self._board, health=config.health, admin=config.admin, history=self._history, inquiries=inquiries
         )
 
     async def run(self, ready: Callable[[int], None] | None) -> None:
         """Until a signal. Returns after the drain."""
-        _raise_file_limit(self._config.limits.max_connections)
+        raise_file_limit(self._config.limits.max_connections)
         self._publish()
         self._observer.start()
         try:
@@ -189,8 +199,7 @@ class App:
             )
             if ready is not None:
                 ready(port)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._loop.add_signal_handler(number, self._signalled, number)
+            self._signals.install()
             async with asyncio.TaskGroup() as tasks:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
@@ -201,16 +210,17 @@ class App:
                         self._session,
                         self._load,
                         count_nodes=self._count_nodes,
-                        connections=self.server.sheddable,
-                        shed=self.server.shed,
+                        connections=self.server.moves.movable,
+                        shed=self.server.moves.shed,
                     )
                     parts.append(tasks.create_task(outside))
-                await self._stop.wait()
+                if self._neighbours is not None:
+                    parts.append(tasks.create_task(self._neighbours.run()))
+                await self._signals.wait()
                 if self._outside is not None:
                     parts.pop().cancel()
-                if self._drain:
-                    pace = self._outside.drain_interval_s if self._outside is not None else None
-                    await self.server.drain(self._config.timing.drain_grace_s, pace)
+                pace = self._outside.drain_interval_s if self._outside is not None else None
+                await self._signals.unless_now(self.server.drain(self._config.timing.drain_grace_s, pace))
                 await self.server.close()
                 for part in parts:
                     part.cancel()
@@ -220,11 +230,9 @@ class App:
             self._observer.stop()
         log.info("stopped")
 
-    def _signalled(self, number: signal.Signals) -> None:
-        self._drain = number is signal.SIGTERM
+    def _told_to_stop(self) -> None:
         self.server.is_draining = True
         self._publish()
-        self._stop.set()
 
     # --- the cluster and its life
 
@@ -278,10 +286,11 @@ class App:
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
+            self.server.connection_limits.joins_paused = self._memory.look(resident_bytes())
             heap.tick(time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
-    def _publish(self, *, with_subscribers: bool = False) -> None:
+    def _publish(self, subscribers: Sequence[SubscriberStatistics] = ()) -> None:
         now = time.monotonic()
         stage = self.server.statistics()
         self._publish_figures(stage, now)
@@ -296,6 +305,9 @@ class App:
                     address=self._address,
                     tls=self._config.tls.cert is not None,
                     max_connections=self._config.limits.max_connections,
+                    share=self.server.share,
+                    peers=self._neighbours.table.peers if self._neighbours is not None else (),
+                    memory=(self._memory.limit_bytes, self.server.connection_limits.joins_paused),
                 ),
                 upstream=UpstreamStatus(
                     address=self._session.host,
@@ -307,9 +319,10 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
-                subscribers=picture.subscribers(self.server.subscribers()) if with_subscribers else (),
+                subscribers=picture.subscribers(subscribers),
             )
         )
+        self._history.add(self._board.read())
 
     def _publish_figures(self, stage: ServerStatistics, now: float) -> None:
         if self._outside is not None:
@@ -322,39 +335,12 @@ class App:
         heard = [at for name in topics if (at := self.catalog.topics[name].contact_at) is not None]
         return max(heard, default=None)
 
-    def _refresh_from_thread(self, timeout_s: float) -> None:
-        """Called on the observers' thread: have the loop publish now, and wait for it."""
-        done = threading.Event()
-
-        def publish() -> None:
-            self._publish(with_subscribers=True)
-            done.set()
-
-        with suppress(RuntimeError):  # the loop is closed: the last picture stays
-            self._loop.call_soon_threadsafe(publish)
-            done.wait(timeout_s)
-
 
 def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | None:
     agents, tls = drop_in.agent_tls if drop_in is not None else None, config.tls
     if agents is not None:
         return drop_in_tls.server_context(agents.files, minimum=agents.minimum, ciphers=agents.ciphers)
     return server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None
-
-
-def _raise_file_limit(connections: int) -> None:
-    """A file handle for each connection, and some for the rest."""
-    wanted = connections + _OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
-    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-    if possible < wanted:
-        log.warning(
-            "fewer file handles than limits.max_connections; raise `ulimit -Hn` or lower the limit",
-            extra={"file_handles": possible, "max_connections": connections},
-        )
 
 
 def _upstream_settings(config: Config) -> UpstreamSettings:
@@ -381,6 +367,9 @@ def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSe
         calico_pong_timeout_s=calico.pong_timeout_s,
         calico_max_message_kvs=calico.max_message_kvs,
         max_connections=limits.max_connections,
+        max_per_address=limits.max_per_address,
+        max_unheard=limits.max_unheard,
+        max_topics_per_client=limits.max_topics,
         max_joiners=limits.max_joiners,
         max_handshakes=limits.max_handshakes,
         max_filters_per_client=limits.max_filters,
@@ -390,5 +379,6 @@ def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSe
         bookmark_interval_s=timing.bookmark_interval_s,
         stuck_timeout_s=timing.stuck_timeout_s,
         max_age_s=timing.max_age_s,
+        drain_wait_s=timing.drain_wait_s,
         advertise=tuple(str(address) for address in config.advertise),
     )

@@ -3,8 +3,8 @@
 Place: both ends ask before they use such files again. ``os.stat`` follows links, so that Kubernetes' swap of ``..data``
 is a change of every file behind it.
 
-Not taken: inotify. It does not see a swapped link from inside the folder, nor what a network file system does, and a few
-``stat`` a second cost nothing.
+Not taken: inotify. It does not see a swapped link from inside the folder, nor what a network file system does, and
+a few ``stat`` a second cost nothing.
 """
 
 from __future__ import annotations

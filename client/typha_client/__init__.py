@@ -16,12 +16,18 @@ from typha_client.change_stream import ChangeStream
 from typha_client.changes import Change
 from typha_client.client import Client
 from typha_client.connect import connect
+from typha_client.discovery import Discover
+from typha_client.endpoint_slices import endpoint_slices
+from typha_client.endpoints import Found
 from typha_client.events import Bookmarked
 from typha_client.handlers import StatusReport
 from typha_client.topic_view import Entry, TopicView
 
 __all__ = [
     "connect",
+    "endpoint_slices",
+    "Discover",
+    "Found",
     "Client",
     "TopicView",
     "Entry",

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from typha.wire.errors import RefusedError
 from typha.wire.messages import Where
+from typha.wire.question import Question
 from typha.wire.states import Mode, RefusalCode
 from typha_client import events as e
 from typha_client.change_stream import ChangeStream
 from typha_client.connector import FINAL_REFUSALS, Connector
+from typha_client.discovery import Discovery
 from typha_client.endpoints import Endpoints
 from typha_client.handlers import Dispatcher, HandlerTable, Kind, Registration
 from typha_client.health import TopicHealth
@@ -51,6 +53,7 @@ class Client:
         wheres: Mapping[str, Where],
         tls: ssl.SSLContext | None = None,
         verify: bool = False,
+        discovery: Discovery | None = None,
     ) -> None:
         self._subscription = subscription
         self._asked = frozenset(asked)
@@ -69,7 +72,9 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._refusal: RefusedError | None = None
         self._modes = {Mode.SNAPSHOT: 0, Mode.RESUME: 0, Mode.RECONCILE: 0}
-        self._connector = Connector(endpoints, self._new_session, self._on_events, tls)
+        self._connector = Connector(
+            endpoints, self._new_session, self._on_events, tls, new_question=self._new_question, discovery=discovery
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -199,6 +204,10 @@ class Client:
 
     def _new_session(self, now: float) -> Session:
         return Session(self._replicas, self._subscription(), now, applied=self._applied)
+
+    def _new_question(self) -> Question:
+        asker = self._subscription()
+        return Question(asker.node, asker.agent, asker.token)
 
     def _applied(self, replica: Replica) -> int | None:
         dispatcher = self._dispatchers.get(replica.name)

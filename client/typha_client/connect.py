@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from typha.wire.messages import Where
 from typha.wire.states import ZSTD
 from typha_client.client import Client
+from typha_client.discovery import Discover, Discovery
 from typha_client.endpoints import MAX_DELAY_S, Endpoints, parse_servers
 from typha_client.session import Subscription, offered_compression
 
@@ -28,6 +29,8 @@ def connect(
     token: str | Callable[[], str] | None = None,
     compression: bool | None = None,
     max_backoff_s: float = MAX_DELAY_S,
+    discover: Discover | None = None,
+    zone: str = "",
 ) -> Client:
     """A client of typha servers: ``async with connect("typha:5473", feed="inventory", node="n1") as client``.
 
@@ -36,7 +39,9 @@ def connect(
     where: filter per topic, ``{"pods": {"node": "n1"}}``. agent: ``name/version``, for the server's logs.
     tls: an SSLContext, or True for one that trusts the system's CAs. token: a bearer token, or a function that
     reads it anew at each connection. compression: None takes zstd where it is installed, True demands it.
-    max_backoff_s: the longest pause between rounds over all servers.
+    max_backoff_s: the longest pause between rounds over all servers. discover: finds servers in another way than by
+    resolving names (``endpoint_slices``); the first of ``servers`` is then the name that TLS checks, and the way when
+    it fails. zone: of this node; servers that are found in it come first.
 
     Raises ValueError or TypeError that says which argument is wrong; connecting itself never raises.
     """
@@ -70,6 +75,7 @@ def connect(
         wheres=_checked_where(where),
         tls=_context(tls),
         verify=os.environ.get("TYPHA_VERIFY") == "1",
+        discovery=Discovery(endpoints.servers, discover, zone),
     )
 
 

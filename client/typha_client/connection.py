@@ -14,6 +14,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from typha.wire import messages as m
+from typha.wire.codec import encode_message
+from typha.wire.errors import RefusedError, RemoteProtocolError
+from typha.wire.question import Question
 from typha.wire.states import CloseCode
 from typha_client.endpoints import Target
 from typha_client.events import Closed, Event
@@ -28,6 +32,7 @@ LINGER_S: Final = 1.0
 HELD_LIMIT_BYTES: Final = 16 * 1024 * 1024
 # 5,000 agents reconnecting: asyncio's default of 60 s would keep dead handshakes.
 TLS_SHUTDOWN_TIMEOUT_S: Final = 2.0
+QUESTION_TIMEOUT_S: Final = 5.0
 
 OnEvents = Callable[["Connection", list[Event]], None]
 
@@ -47,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._lost = asyncio.Event()
         self._loss: Exception | None = None
         self._early = bytearray()
+        self._question: Question | None = None
+        self._answer: asyncio.Future[m.Welcome] | None = None
 
     # -- asyncio's side -------------------------------------------------------------------------------------------
 
@@ -59,7 +66,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the server."""
         if self.session is None:
-            self._early += data
+            self._receive_early(data)
             return
         self._deliver(self.session.receive_data(data, self._loop.time()))
         if self.session.held_bytes > HELD_LIMIT_BYTES and self._transport is not None:
@@ -73,11 +80,25 @@ class Connection(asyncio.Protocol):
         """The socket is gone."""
         self._loss = error
         self._lost.set()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError(self._loss_reason()))
         if self.session is not None:
             self._deliver(self.session.receive_eof(self._loop.time(), self._loss_reason()))
         self._cancel_timer()
 
     # -- the owner's side -----------------------------------------------------------------------------------------
+
+    async def ask(self, question: Question, timeout_s: float = QUESTION_TIMEOUT_S) -> m.Welcome:
+        """How loaded the server is; before ``attach``. Raises RefusedError, RemoteProtocolError, OSError."""
+        if self._transport is None or self._lost.is_set():
+            raise ConnectionResetError(self._loss_reason())
+        self._question, self._answer = question, self._loop.create_future()
+        self._transport.write(question.data)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._answer
+        finally:
+            self._question = self._answer = None
 
     def attach(self, session: Session) -> None:
         """Speak: the session's Hello goes out."""
@@ -101,6 +122,8 @@ class Connection(asyncio.Protocol):
         if self.session is not None:
             self._deliver(self.session.close(code))
         else:
+            if self._transport is not None and not self._lost.is_set():
+                self._transport.write(encode_message(m.Close(code, "")))
             self._go()
 
     async def wait_closed(self) -> None:
@@ -124,6 +147,16 @@ class Connection(asyncio.Protocol):
         return 0.0 if self.welcomed_at is None else self._loop.time() - self.welcomed_at
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _receive_early(self, data: bytes) -> None:
+        if self._question is None or self._answer is None or self._answer.done():
+            self._early += data
+            return
+        try:
+            if (welcome := self._question.receive_data(data)) is not None:
+                self._answer.set_result(welcome)
+        except (RefusedError, RemoteProtocolError) as error:
+            self._answer.set_exception(error)
 
     def _deliver(self, events: list[Event]) -> None:
         self._flush()

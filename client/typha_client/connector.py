@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typha.wire.errors import RefusedError
 from typha.wire.messages import GoAway
+from typha.wire.question import Question
 from typha.wire.states import CloseCode, RefusalCode
 from typha_client import events as e
-from typha_client.connection import Connection, open_connection, resolve
-from typha_client.endpoints import Endpoints, Server, Target
+from typha_client.choosing import Choice, Offer, choose
+from typha_client.connection import Connection, open_connection
+from typha_client.discovery import Discovery
+from typha_client.endpoints import Endpoints, Target
 from typha_client.session import Session
 
 if TYPE_CHECKING:
@@ -42,7 +45,9 @@ FINAL_REFUSALS: Final = frozenset(
 
 
 class Connector:
-    """``new_session(now)`` makes a session with today's cursors and token; ``sink`` gets every event but stale ones."""
+    """``new_session(now)`` makes a session with today's cursors and token, ``new_question()`` one that asks for the
+    load; ``sink`` gets every event but stale ones.
+    """
 
     def __init__(
         self,
@@ -50,6 +55,9 @@ class Connector:
         new_session: Callable[[float], Session],
         sink: Callable[[list[e.Event]], None],
         tls: ssl.SSLContext | None,
+        *,
+        new_question: Callable[[], Question],
+        discovery: Discovery | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.current: Connection | None = None
@@ -58,6 +66,8 @@ class Connector:
         self._new_session = new_session
         self._sink = sink
         self._tls = tls
+        self._new_question = new_question
+        self._discovery = discovery or Discovery(endpoints.servers)
         self._candidate: Connection | None = None
         self._go_away: tuple[Connection, GoAway] | None = None
         self._leaving: list[Connection] = []
@@ -107,9 +117,9 @@ class Connector:
             if old is not None and _is_over(old):
                 return old
             if attempt.target is None:
-                resolved = await self._resolve_all()
+                resolved = await self._discovery.look(self._note)
                 leaving = None if old is None else old.target
-                self.endpoints.start_round(resolved, random.random(), leaving)  # noqa: S311 - jitter
+                self.endpoints.start_round(resolved.addresses, random.random(), leaving, resolved.near)  # noqa: S311
                 self.endpoints.prefer(addresses)
                 continue
             connection = await self._attempt(attempt.target, old)
@@ -128,22 +138,11 @@ class Connector:
         except TimeoutError:
             return
 
-    async def _resolve_all(self) -> dict[Server, list[str]]:
-        resolved = {}
-        for server in self.endpoints.servers:
-            try:
-                resolved[server] = await resolve(server.host, server.port)
-            except OSError as error:
-                self._note(error, f"cannot resolve {server.host}")
-        return resolved
-
     async def _attempt(self, target: Target, old: Connection | None) -> Connection | None:
-        try:
-            connection = await open_connection(target, self._on_events, self._tls)
-        except (OSError, TimeoutError) as error:
-            self._note(error, f"cannot connect to {target.server} at {target.address}")
-            self.endpoints.failed(target)
+        connection = await self._open(target)
+        if connection is None:
             return None
+        target = connection.target
         self._candidate = connection
         if old is not None and old.session is not None:
             old.session.hold()
@@ -169,6 +168,44 @@ class Connector:
             old.release()
         return None
 
+    async def _open(self, target: Target) -> Connection | None:
+        """To ``target``, or to the less loaded of two where there is time to ask."""
+        rival = self.endpoints.rival(target, asyncio.get_running_loop().time())
+        if rival is not None:
+            choice = await choose(target, rival, self._offer)
+        else:
+            choice = Choice()
+            try:
+                choice.connection = await open_connection(target, self._on_events, self._tls)
+            except OSError as error:
+                choice.failed[target] = error
+        for spared in choice.spared:
+            self.endpoints.put_back(spared)
+        for failed, why in choice.failed.items():
+            self._offer_failed(failed, why)
+        return choice.connection
+
+    async def _offer(self, target: Target) -> Offer:
+        connection = await open_connection(target, self._on_events, self._tls)
+        try:
+            return Offer(connection, (await connection.ask(self._new_question())).connections)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _offer_failed(self, target: Target, error: BaseException) -> None:
+        match error:
+            case RefusedError():
+                self._refused_by(target, error)
+            case OSError():
+                self._note(error, f"cannot connect to {target.server} at {target.address}")
+                self.endpoints.failed(target)
+            case Exception():
+                self._note(error, f"no answer from {target.server}")
+                self.endpoints.failed(target)
+            case _:
+                raise error
+
     def _after_refusal(self, connection: Connection) -> None:
         self._retire(connection)
         error = connection.session.error if connection.session is not None else self.last_error
@@ -176,12 +213,15 @@ class Connector:
             self._note(error, f"no Welcome from {connection.target.server}")
             self.endpoints.failed(connection.target)
             return
+        self._refused_by(connection.target, error)
+
+    def _refused_by(self, target: Target, error: RefusedError) -> None:
         self.refused += 1
-        self._note(error, f"{connection.target.server} refused")
+        self._note(error, f"{target.server} refused")
         now = asyncio.get_running_loop().time()
         final = error.code in FINAL_REFUSALS
         self.endpoints.prefer(error.addresses)
-        self.endpoints.refused(connection.target, now, error.retry_after_s, final=final)
+        self.endpoints.refused(target, now, error.retry_after_s, final=final)
 
     # -- serving --------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,15 @@ Invariants
 4. Addresses that a server named (GoAway, Refused: ``try``) are tried first, once a round each: two servers that
    name each other cannot make a loop without a pause.
 5. A stay shorter than ``HEALTHY_S`` does not reset the backoff: a server that welcomes and dies is a failing one.
+6. Servers of our own zone come before all others of a round; the one that asked us to leave comes last.
+7. Two are asked for their load (``rival``) when there is time: at a first connection and on a move. Not after a loss:
+   then all agents of that server come at once, and each question is a handshake.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final, NamedTuple
@@ -45,6 +48,19 @@ class Target(NamedTuple):
 
     server: Server
     address: str
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Address and port."""
+        return (self.address, self.server.port)
+
+
+class Found(NamedTuple):
+    """One address that discovery gave, and its zone ("": unknown)."""
+
+    address: str
+    port: int
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +138,28 @@ class Endpoints:
         self._not_before: dict[Target, float] = {}
         self._final_in_round = False
         self._wait_s: float | None = None
+        self._drawn_from = self._round
+        self._near: Collection[tuple[str, int]] = ()
+        self._avoid: Target | None = None
+        self._is_crowd = False
 
-    def start_round(self, resolved: Mapping[Server, Sequence[str]], first: float, avoid: Target | None = None) -> None:
-        """All addresses of all servers, from a random place on (``first`` in [0, 1)). Unresolved servers may lack.
+    def start_round(
+        self,
+        resolved: Mapping[Server, Sequence[str]],
+        order: float,
+        avoid: Target | None = None,
+        near: Collection[tuple[str, int]] = (),
+    ) -> None:
+        """All addresses of all servers, in the order that ``order`` (random in [0, 1)) stands for.
 
-        ``avoid``: the server that asked us to leave; it comes last (behind one address there may be many servers).
+        ``near``: addresses and ports in our zone; they come first. ``avoid``: the server that asked us to leave; it
+        comes last (behind one address there may be many servers).
         """
-        targets = [Target(server, address) for server in self.servers for address in resolved.get(server, ())]
-        self._round = deque(dict.fromkeys(targets))
-        self._round.rotate(-int(first * len(self._round)))
-        if avoid is not None and avoid in self._round:
-            self._round.remove(avoid)
-            self._round.append(avoid)
+        targets = list(dict.fromkeys(Target(server, each) for server, found in resolved.items() for each in found))
+        shuffled = _permuted(targets, order)
+        shuffled.sort(key=lambda target: (target == avoid, target.place not in near))
+        self._round = deque(shuffled)
+        self._near, self._avoid = near, avoid
         self._not_before = {target: at for target, at in self._not_before.items() if target in self._round}
         self._final_in_round = False
         self._tried.clear()
@@ -145,14 +171,32 @@ class Endpoints:
         delay_s = 0.0
         if self._wait_s is not None:
             delay_s, self._wait_s = self._wait_s * jitter, None
-        queue = self._preferred or self._round
+        queue = self._drawn_from = self._preferred or self._round
         if not queue:
             return Attempt(None, delay_s)
         # Of those left, the one that may be asked first; the order decides between equals.
         target = min(queue, key=lambda item: max(self._not_before.get(item, 0.0), now))
         queue.remove(target)
-        self._tried.add((target.address, target.server.port))
+        self._tried.add(target.place)
         return Attempt(target, max(delay_s, self._not_before.get(target, 0.0) - now))
+
+    def rival(self, target: Target, now: float) -> Target | None:
+        """Another of the same zone to compare ``target``'s load with; it is drawn too. None: connect to ``target``."""
+        if self._is_crowd or self.rounds_failed:
+            return None
+        is_near = target.place in self._near
+        for other in self._drawn_from:
+            may_be_asked = other != self._avoid and self._not_before.get(other, 0.0) <= now
+            if may_be_asked and (other.place in self._near) == is_near:
+                self._drawn_from.remove(other)
+                self._tried.add(other.place)
+                return other
+        return None
+
+    def put_back(self, target: Target) -> None:
+        """It was drawn and may be tried again in this round, before all others."""
+        self._round.appendleft(target)
+        self._tried.discard(target.place)
 
     def prefer(self, addresses: Iterable[str]) -> None:
         """Addresses from GoAway or Refused, to be tried first. What does not parse is not worth an error."""
@@ -164,7 +208,7 @@ class Endpoints:
             # A certificate names the Service; a server that advertises its bare address is checked against that.
             name = self.servers[0].host if is_address(server.host) else server.host
             target = Target(Server(name, server.port), server.host)
-            known = target in self._preferred or (target.address, target.server.port) in self._tried
+            known = target in self._preferred or target.place in self._tried
             if not known and len(self._preferred) < MAX_PREFERRED:
                 self._preferred.append(target)
 
@@ -173,11 +217,13 @@ class Endpoints:
         self._preferred.clear()
         self._round.clear()
         self._tried.clear()
+        self._is_crowd = False
         self._not_before.pop(target, None)
 
     def lost(self, stayed_s: float) -> None:
         """A connection that had been welcomed ended after ``stayed_s``: start over, spread by jitter."""
         self._round.clear()
+        self._is_crowd = True
         if stayed_s >= HEALTHY_S:
             self.rounds_failed = 0
             self._wait_s = self.base_delay_s
@@ -198,7 +244,7 @@ class Endpoints:
         self._round_maybe_over()
 
     def _round_maybe_over(self) -> None:
-        if not self._round and not self._preferred:
+        if not self._round and not self._preferred and self._wait_s is None:
             self._end_round()
 
     def _end_round(self) -> None:
@@ -206,3 +252,14 @@ class Endpoints:
         floor_s = self.final_delay_s if self._final_in_round else self.base_delay_s
         self._wait_s = min(cap_s, floor_s * 2.0 ** min(self.rounds_failed, 30))
         self.rounds_failed += 1
+
+
+def _permuted(targets: list[Target], order: float) -> list[Target]:
+    """Each order is as likely as any other, so that what a dead server leaves spreads over all others."""
+    left, drawn = list(targets), []
+    while left:
+        order *= len(left)
+        place = min(int(order), len(left) - 1)
+        order -= place
+        drawn.append(left.pop(place))
+    return drawn

@@ -9,6 +9,7 @@ from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.errors import WireError
 from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder
+from typha.wire.question import is_question
 
 if TYPE_CHECKING:
     from typha_client.testing import FakeServer
@@ -64,6 +65,8 @@ class FakeSubscriber(asyncio.Protocol):
 
     def _handle(self, message: m.Message) -> None:
         match message:
+            case m.Hello() if is_question(message):
+                self.send(self.server.load())
             case m.Hello():
                 self.hello = message
                 self.server.hellos.append(message)

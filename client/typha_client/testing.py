@@ -245,6 +245,15 @@ class FakeServer:
         self._rv = self._rv + 1 if rv is None else rv
         return self._rv
 
+    def load(self) -> m.Message:
+        """The answer to a client that asks how loaded this server is (it is in no list)."""
+        if self._refuse_always is not None:
+            return self._refuse_always
+        connections = sum(subscriber.hello is not None for subscriber in self.sockets)
+        return m.Welcome(
+            "fake/1", "s0", self.cluster, (), ping_interval_s=self.ping_interval_s, connections=connections
+        )
+
     def refusal_of(self, hello: m.Hello, names: list[str]) -> m.Refused | None:
         """Why this Hello is refused, if it is."""
         if self._refusals:
@@ -253,8 +262,8 @@ class FakeServer:
             return self._refuse_always
         unknown = [name for name in names if name not in self.topics]
         if unknown or not names:
-            what = ", ".join(unknown) or f"feed {hello.feed}"
-            return m.Refused(RefusalCode.UNKNOWN_TOPIC, f"not served here: {what}")
+            what, known = (f"topic {unknown[0]!r}", self.topics) if unknown else (f"feed {hello.feed!r}", self.feeds)
+            return m.Refused(RefusalCode.UNKNOWN_TOPIC, f"no {what} here; there are: {', '.join(sorted(known))}")
         if hello.resume_cluster == self.cluster:
             for name in names:
                 if name in hello.resume and hello.resume[name].seen > self.topics[name].head:

@@ -161,3 +161,93 @@ def test_a_healthy_stay_resets_the_backoff_a_short_one_does_not() -> None:
     assert endpoints.next_attempt(0.0, 1.0) == Attempt(None, 30.0)
     endpoints.lost(31.0)
     assert endpoints.next_attempt(0.0, 1.0) == Attempt(None, 1.0)
+
+
+def order_of(endpoints: Endpoints) -> list[Target]:
+    found = []
+    while (target := endpoints.next_attempt(0.0, 0.0).target) is not None:
+        found.append(target)
+        endpoints.failed(target)
+    return found
+
+
+def test_each_order_is_as_likely_as_any_other() -> None:
+    """So that what a dead server leaves spreads over all others."""
+    endpoints, orders = Endpoints((A, B)), set()
+    for sixth in range(6):
+        endpoints.start_round(RESOLVED, (sixth + 0.5) / 6)
+        orders.add(tuple(order_of(endpoints)))
+    assert len(orders) == 6
+    assert all(set(order) == {A1, A2, B1} for order in orders)
+
+
+def test_servers_of_our_zone_come_first_and_the_one_that_we_leave_last() -> None:
+    for tenth in range(10):
+        endpoints = Endpoints((A, B))
+        endpoints.start_round(RESOLVED, tenth / 10, avoid=A2, near={A2.place, B1.place})
+        assert order_of(endpoints) == [B1, A1, A2]
+
+
+def test_a_rival_is_of_the_same_zone_and_drawn_with_it() -> None:
+    endpoints = Endpoints((A, B))
+    endpoints.start_round(RESOLVED, 0.0, near={A1.place, B1.place})
+    assert endpoints.next_attempt(0.0, 0.0).target == A1
+    assert endpoints.rival(A1, 0.0) == B1
+    assert endpoints.next_attempt(0.0, 0.0).target == A2
+    assert endpoints.rival(A2, 0.0) is None
+
+
+def test_who_was_spared_is_tried_next() -> None:
+    endpoints = started()
+    assert endpoints.next_attempt(0.0, 0.0).target == A1
+    assert endpoints.rival(A1, 0.0) == A2
+    endpoints.put_back(A2)
+    endpoints.failed(A1)
+    assert order_of(endpoints) == [A2, B1]
+
+
+def test_a_rival_is_neither_the_one_that_we_leave_nor_one_that_wants_to_be_left_alone() -> None:
+    endpoints = Endpoints((A, B))
+    endpoints.start_round(RESOLVED, 0.0)
+    endpoints.refused(A2, 0.0, 30.0, final=False)
+    endpoints.start_round(RESOLVED, 0.0, avoid=B1)
+    assert endpoints.next_attempt(0.0, 0.0).target == A1
+    assert endpoints.rival(A1, 1.0) is None
+
+
+def test_after_a_loss_or_a_failed_round_nobody_is_asked() -> None:
+    endpoints = started()
+    endpoints.welcomed(A1)
+    endpoints.lost(100.0)
+    endpoints.next_attempt(0.0, 0.0)
+    endpoints.start_round(RESOLVED, 0.0)
+    endpoints.next_attempt(0.0, 0.0)
+    assert endpoints.rival(A1, 0.0) is None
+    endpoints.welcomed(A1)
+    endpoints.start_round(RESOLVED, 0.0)
+    endpoints.next_attempt(0.0, 0.0)
+    assert endpoints.rival(A1, 0.0) is not None
+    endpoints.rounds_failed = 1
+    assert endpoints.rival(A1, 0.0) is None
+
+
+def test_servers_that_a_server_named_are_compared_with_each_other() -> None:
+    endpoints = started()
+    endpoints.welcomed(A1)
+    endpoints.prefer(["10.0.9.1:5", "10.0.9.2:5"])
+    first = endpoints.next_attempt(0.0, 0.0).target
+    assert first is not None
+    assert first.address == "10.0.9.1"
+    other = endpoints.rival(first, 0.0)
+    assert other is not None
+    assert other.address == "10.0.9.2"
+
+
+def test_two_that_fail_together_end_a_round_once() -> None:
+    endpoints = Endpoints((A,))
+    endpoints.start_round({A: ["10.0.0.1", "10.0.0.2"]}, 0.0)
+    endpoints.next_attempt(0.0, 0.0)
+    endpoints.rival(A1, 0.0)
+    endpoints.failed(A1)
+    endpoints.failed(A2)
+    assert endpoints.rounds_failed == 1

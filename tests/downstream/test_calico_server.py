@@ -245,14 +245,24 @@ async def test_closing_server_ends_agents_in_every_state(start: Start) -> None:
 
 async def test_age_moves_native_agents_only(start: Start) -> None:
     running = await start(calico=True, max_age_s=1800.0, ping_interval_s=1e6, calico_pong_timeout_s=1e6)
+    running.server.moves.has_elsewhere = lambda: True
     native, agent = await running.joined(), await calico_joined(running)
-    running.time_passes(4000.0)
+    running.time_passes(2400.0)
     assert isinstance(await native.wait_for(m.GoAway), m.GoAway)
     running.put("b", 1)
     while agent.held.get("b") != POD:
         await agent.wait_for(c.KVs)
     assert len(running.connections) == 2
-    assert running.server.counters.go_aways == 1
+    assert running.server.counters.go_aways.total() == 1
+
+
+async def test_no_snapshot_while_memory_is_short(start: Start) -> None:
+    running = await start(calico=True)
+    running.server.connection_limits.joins_paused = "memory"
+    peer = await calico_peer(running)
+    peer.send(HELLO)
+    assert await closed(running, peer) == {"refused_overloaded": 1}
+    assert running.server.counters.over_limits == {"memory": 1}
 
 
 async def test_more_connections_than_allowed(start: Start) -> None:

@@ -162,7 +162,7 @@ async def test_breach_after_the_welcome_is_closed_with_its_code(start: Start, da
         (replace(HELLO, topics=("podz",)), RefusalCode.UNKNOWN_TOPIC),
         (replace(HELLO, feed="nope"), RefusalCode.UNKNOWN_TOPIC),
         (replace(HELLO, where={"pods": {"color": "red"}}), RefusalCode.BAD_HELLO),
-        (replace(HELLO, topics=()), RefusalCode.BAD_HELLO),
+        (replace(HELLO, topics=tuple(f"t{n}" for n in range(129))), RefusalCode.BAD_HELLO),
     ],
 )
 async def test_refusals(start: Start, hello: m.Hello, code: RefusalCode) -> None:

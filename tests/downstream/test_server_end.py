@@ -68,14 +68,33 @@ async def test_client_follows_a_drain_to_another_server_without_a_loss(start: St
 
 async def test_max_age_moves_once(start: Start) -> None:
     running = await start(max_age_s=1800.0, go_away_after_s=7.0, ping_interval_s=10_000.0)
+    running.server.moves.has_elsewhere = lambda: True
     peer = await running.joined()
     running.time_passes(1600.0)
-    assert running.server.counters.go_aways == 0
+    assert running.server.counters.go_aways.total() == 0
     running.time_passes(2000.0)
     running.time_passes(2001.0)
     go_away = await peer.wait_for(m.GoAway)
     assert go_away == m.GoAway(GoAwayReason.MAX_AGE, 7.0, ())
-    assert running.server.counters.go_aways == 1
+    assert running.server.counters.go_aways.total() == 1
+
+
+async def test_max_age_moves_nobody_while_no_other_server_is_known(start: Start) -> None:
+    running = await start(max_age_s=1800.0, ping_interval_s=10_000.0)
+    await running.joined()
+    running.time_passes(2000.0)
+    assert not running.server.counters.go_aways
+
+
+async def test_drain_waits_before_the_first_is_asked_to_move(start: Start) -> None:
+    running = await start(drain_wait_s=0.2)
+    peer = await running.joined()
+    started = time.monotonic()
+    drain = asyncio.create_task(running.server.drain(5.0))
+    await peer.wait_for(m.GoAway)
+    assert time.monotonic() - started >= 0.2
+    peer.send(m.Close("moved"))
+    await drain
 
 
 async def stuck_peer(running: Running) -> Peer:

@@ -31,6 +31,7 @@ def stage(*latencies_s: float) -> ServerStatistics:
         joiners_waiting=0,
         lagging=0,
         is_draining=False,
+        unheard=0,
         subscribers_by_topic={},
         server=ServerCounters(accepted=9),
         fan_out=FanOutCounters(event_to_socket=counted(*latencies_s)),

@@ -50,8 +50,8 @@ def test_typhas_defaults_hold() -> None:
         health=None,
         admin=None,
         insecure=True,
-        limits=replace(ours.limits, max_connections=20_000),
-        timing=replace(ours.timing, ping_interval_s=10.0, max_age_s=0.0, drain_grace_s=300.0),
+        limits=replace(ours.limits, max_connections=20_000, max_per_address=0),
+        timing=replace(ours.timing, ping_interval_s=10.0, max_age_s=0.0, drain_wait_s=0.0, drain_grace_s=300.0),
     )
     assert found.drop_in == DropIn()
     assert found.warnings == (PLAIN_TEXT,)

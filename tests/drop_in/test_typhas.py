@@ -65,7 +65,7 @@ async def test_distinct_addresses_with_the_port_ready_or_not(session: ApiSession
 
 
 async def test_pages_are_followed(session: ApiSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("typha.drop_in.typhas._PAGE_OBJECTS", 1)
+    monkeypatch.setattr("typha.replicas.slices._PAGE_OBJECTS", 1)
     assert await count_typhas(session, SETTINGS) == 3
 
 

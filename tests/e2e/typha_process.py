@@ -31,7 +31,7 @@ EXIT_TIMEOUT_S = 20.0
 PAGE_TIMEOUT_S = 10.0
 # Delays of seconds where the defaults are minutes, so that a test sees what an operator sees after an hour.
 QUICK: Mapping[str, Any] = {
-    "timing": {"bookmark_interval_s": 0.5, "drain_grace_s": 4, "max_age_s": 0},
+    "timing": {"bookmark_interval_s": 0.5, "drain_wait_s": 0, "drain_grace_s": 4, "max_age_s": 0},
     "upstream": {"watch_timeout_s": [20, 30], "backoff_min_s": 0.1, "backoff_max_s": 0.5},
 }
 
@@ -81,6 +81,11 @@ class TyphaProcess:
     def address(self) -> str:
         """Where agents connect."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """The status page."""
+        return f"http://127.0.0.1:{self._serving['admin']}/"
 
     @property
     def is_running(self) -> bool:
@@ -146,6 +151,10 @@ class TyphaProcess:
         """/status."""
         page: Json = json.loads(self.page("/status", admin=True).text)
         return page
+
+    def status_address(self) -> str:
+        """Where the admin port is."""
+        return f"127.0.0.1:{self._serving['admin']}"
 
     def topic(self, name: str) -> Json:
         """One topic of /status."""

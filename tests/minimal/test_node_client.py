@@ -64,9 +64,10 @@ class Bench:
         self._kubeconfig = api.kubeconfig(folder / "kubeconfig")
 
     @contextmanager
-    def serve(self, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A server on the one port; killed at the end of the block, as by a crash."""
-        environment = os.environ | settings | {"KUBECONFIG": str(self._kubeconfig), "TYPHA_LISTEN": self.address}
+    def serve(self, address: str = "", **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A server on the one port (or another address); killed at the end of the block, as by a crash."""
+        listen = {"KUBECONFIG": str(self._kubeconfig), "TYPHA_LISTEN": address or self.address}
+        environment = os.environ | settings | listen
         command = [sys.executable, "-m", "typha", "serve", "--config", str(self._config)]
         with self._log.open("ab") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
             try:
@@ -124,7 +125,9 @@ async def test_copies_equal_dump_through_all_modes(folder: Path, tmp_path: Path)
                 b.change(300)
                 await b.equal(client)
             b.change(300)  # pods come, change and go while no server is there
-            with b.serve(TYPHA_TIMING_MAX_AGE_S="1"):
+            other = f"127.0.0.1:{free_port()}"
+            aged = {"TYPHA_TIMING_MAX_AGE_S": "1", "TYPHA_ADVERTISE": other, "TYPHA_REPLICAS_INTERVAL_S": "0.2"}
+            with b.serve(other), b.serve(**aged):
                 await b.equal(client)
                 # The new process knows no deletions: keys have to be compared. Then it asks everybody to move.
                 assert client.modes("pods")[:2] == ["snapshot", "reconcile"]

@@ -46,6 +46,8 @@ SENT: dict[str, m.Message] = {
         compression=("zstd", "zstd-dict"),
         token="secret",
     ),
+    "hello, how loaded": m.Hello("node-17", "agent/1.0"),
+    "welcome, how loaded": m.Welcome("typha/0.1.0", "a1b2", "6f1c/1", (), connections=12, target=100),
     "welcome": m.Welcome(
         "typha/0.1.0",
         "a1b2",

@@ -10,12 +10,14 @@ from typha.config.kinds import HostPort
 from typha.config.load import Loaded, Source, load
 from typha.config.model import CalicoConfig, Config, LimitsConfig, LogConfig, TimingConfig, TlsConfig, UpstreamConfig
 from typha.config.problems import ConfigError, Problem
+from typha.config.replicas import ReplicasConfig
 
 __all__ = [
     "Config",
     "TlsConfig",
     "LimitsConfig",
     "TimingConfig",
+    "ReplicasConfig",
     "UpstreamConfig",
     "CalicoConfig",
     "LogConfig",

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, get_type_hints
 from typha.config.contradictions import find_contradictions
 from typha.config.environment import CONFIG, VERIFY, unknown_variables, variable_of
 from typha.config.kinds import File, Kind, Switch, WrongValueError
-from typha.config.model import Config, Setting
+from typha.config.model import Config
 from typha.config.problems import ConfigError, Problem, did_you_mean, shown
+from typha.config.setting import Setting
 from typha.config.yaml_source import YamlDocument, read_yaml
 
 

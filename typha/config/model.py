@@ -7,14 +7,14 @@ Path: `load` fills these, `app` hands each stage its own; `docs/configuration.md
 2. ``Config()`` is valid by itself and listens on loopback only.
 """
 
-# ruff: noqa: RUF009 - `setting` is this module's own `field`
+# ruff: noqa: RUF009 - `setting` is our own `field`
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from typha.config.calico_kinds import BUILT_IN_FEEDS, BuiltInFeeds, FirstInterfacePrefix, InterfacePrefix
 from typha.config.kinds import (
@@ -25,40 +25,14 @@ from typha.config.kinds import (
     FeedTable,
     File,
     HostPort,
-    Kind,
     Number,
     Span,
     Switch,
     TopicTable,
     Word,
 )
-
-
-class Alias(NamedTuple):
-    """Another environment variable for a setting, with a kind of its own. The setting's own variable wins."""
-
-    variable: str
-    kind: Kind
-
-
-class Setting(NamedTuple):
-    """What is written at a field: its kind, what it is, and why its default is what it is."""
-
-    kind: Kind
-    about: str
-    reason: str
-    file_only: bool = False  # structures that an environment variable could only hold as a riddle
-    alias: Alias | None = None
-
-
-def setting(
-    default: object, kind: Kind, about: str, reason: str, *, file_only: bool = False, alias: Alias | None = None
-) -> Any:
-    """A dataclass field with its Setting beside it."""
-    metadata = {"setting": Setting(kind, about, reason, file_only, alias)}
-    if isinstance(default, dict):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+from typha.config.replicas import ReplicasConfig
+from typha.config.setting import Alias, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +64,26 @@ class LimitsConfig:
         "Connections held at once; the next is refused with `overloaded` and told where else to go.",
         "Calico Typha's own upper limit. Idle ones cost 3 KB each here: 30 MB; 41 KB with mTLS.",
     )
+    max_per_address: int = setting(
+        256,
+        Number(1, 1_000_000, whole=True, zero="no limit"),
+        "Connections from one address; the next is refused with `overloaded`. Loopback has no limit.",
+        "A node's agents share one address: some 10. One that connects in a loop must not fill the server; behind an "
+        "address translation raise it.",
+    )
+    max_unheard: int = setting(
+        4096,
+        Number(1, 1_000_000, whole=True),
+        "Connections that have not said Hello yet; the next is refused with `overloaded`.",
+        "A storm of 5,000 agents had 1,000 of them at once; each may stay for `limits.handshake_timeout_s`.",
+    )
+    memory_mb: int = setting(
+        0,
+        Number(1, 10_000_000, whole=True, zero="the control group's limit"),
+        "Memory in MiB that the process may use. From 90 % on nobody reads a snapshot (`overloaded`) until it is below "
+        "85 %; agents that resume are served on.",
+        "The kernel kills at the limit without a word, and then all agents come back at once.",
+    )
     max_joiners: int = setting(
         64,
         Number(1, 100_000, whole=True),
@@ -107,6 +101,12 @@ class LimitsConfig:
         Number(0.1, 300),
         "From accept to a complete Hello, the TLS handshake included.",
         "Calico Typha's value; an honest agent needs a few round trips.",
+    )
+    max_topics: int = setting(
+        128,
+        Number(1, 1024, whole=True),
+        "Topics that one client may name beside a feed; more is refused with `bad_hello`.",
+        "Each costs a place in every round; what a feed holds is the operator's own choice.",
     )
     max_filters: int = setting(
         16,
@@ -148,8 +148,15 @@ class TimingConfig:
     max_age_s: float = setting(
         1800.0,
         Number(1, 604_800, zero="never"),
-        "Age at which a connection is asked to move (GoAway), so that load evens out over replicas; jittered.",
+        "Age at which a connection is asked to move (GoAway) where another server is known to be ready (section "
+        "`replicas`), so that load evens out; jittered.",
         "Half an hour spreads 10,000 agents to five moves a second, each of which resumes with what changed.",
+    )
+    drain_wait_s: float = setting(
+        3.0,
+        Number(0, 600),
+        "On SIGTERM: from not ready until the first agent is asked to move; part of `timing.drain_grace_s`.",
+        "EndpointSlices and DNS take a second or two to lose this server; who moves earlier may come back to it.",
     )
     drain_grace_s: float = setting(
         25.0,
@@ -324,7 +331,8 @@ class Config:
     advertise: tuple[HostPort, ...] = setting(
         (),
         Addresses(),
-        "Addresses of the other servers, told to agents that are refused or asked to move.",
+        "Addresses of the other servers (this one may be among them): told to agents that are refused or asked to "
+        "move, and looked at by `replicas`.",
         "Empty: agents try the addresses that they were configured with.",
     )
     tombstones: int = setting(
@@ -336,6 +344,7 @@ class Config:
     tls: TlsConfig = field(default_factory=TlsConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
+    replicas: ReplicasConfig = field(default_factory=ReplicasConfig)
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     calico: CalicoConfig = field(default_factory=CalicoConfig)

@@ -159,7 +159,7 @@ class CalicoSession(Session):
 
     def _check(self, hello: c.ClientHello, feed: str) -> None:
         """Raises RefusedError."""
-        self._admit()
+        self._admit().check_joins(1)
         if feed not in self._views.feeds:
             served = ", ".join(self._views.feeds)
             raise RefusedError(RefusalCode.UNKNOWN_TOPIC, f"no feed {feed[:64]!r} here; there are: {served}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from typha.downstream.connection import Connection
 from typha.downstream.fan_out import FanOut
@@ -25,6 +25,7 @@ def statistics(
     compression: CompressionCounters,
     *,
     is_draining: bool,
+    unheard: int,
 ) -> ServerStatistics:
     """``closed`` counts the connections that ended; those that are open are added."""
     by_topic: Counter[str] = Counter()
@@ -55,7 +56,8 @@ def statistics(
         frames_sent=closed.frames_sent + frames_sent,
         bytes_received=closed.bytes_received + bytes_received,
         protocol_errors=Counter(closed.protocol_errors),
-        go_aways=closed.go_aways,
+        over_limits=Counter(closed.over_limits),
+        go_aways=Counter(closed.go_aways),
     )
     return ServerStatistics(
         connections=len(connections),
@@ -64,6 +66,7 @@ def statistics(
         joiners_waiting=fan_out.joiners.waiting_count,
         lagging=lagging,
         is_draining=is_draining,
+        unheard=unheard,
         subscribers_by_topic=dict(by_topic),
         server=totals,
         fan_out=fan_out.counters,
@@ -72,36 +75,32 @@ def statistics(
     )
 
 
-def subscribers(connections: Collection[Connection], now: float) -> list[SubscriberStatistics]:
-    """Every welcomed connection, with its place in each topic."""
-    listed = []
-    for connection in connections:
+def each_subscriber(connections: Collection[Connection], now: float) -> Iterator[SubscriberStatistics]:
+    """Every connection of this moment that was welcomed, with its place in each topic when it is its turn."""
+    for connection in tuple(connections):
         session, subscriber = connection.session, connection.subscriber
         if not connection.is_welcomed:
             continue
         positions = {s.log: s.position for s in subscriber.group.streams} if subscriber.group else {}
-        listed.append(
-            SubscriberStatistics(
-                session=session.id,
-                address=connection.address,
-                node=session.node,
-                agent=session.agent,
-                age_s=now - connection.connected_at,
-                bytes_sent=subscriber.bytes_sent,
-                frames_sent=subscriber.frames_sent,
-                buffered_bytes=connection.buffered_bytes,
-                is_caught_up=subscriber.group is not None,
-                topics=tuple(
-                    SubscriberTopic(
-                        s.topic.name,
-                        s.phase.name.lower(),
-                        positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
-                        s.topic.head,
-                        s.applied,
-                        dict(session.where_of(s.topic.name)),
-                    )
-                    for s in session.subscriptions
-                ),
-            )
+        yield SubscriberStatistics(
+            session=session.id,
+            address=connection.address,
+            node=session.node,
+            agent=session.agent,
+            age_s=now - connection.connected_at,
+            bytes_sent=subscriber.bytes_sent,
+            frames_sent=subscriber.frames_sent,
+            buffered_bytes=connection.buffered_bytes,
+            is_caught_up=subscriber.group is not None,
+            topics=tuple(
+                SubscriberTopic(
+                    s.topic.name,
+                    s.phase.name.lower(),
+                    positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
+                    s.topic.head,
+                    s.applied,
+                    dict(session.where_of(s.topic.name)),
+                )
+                for s in session.subscriptions
+            ),
         )
-    return listed

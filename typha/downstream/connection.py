@@ -123,6 +123,11 @@ class Connection(asyncio.Protocol):
         self.subscriber.outlet = GONE
 
     @property
+    def host(self) -> str:
+        """The peer's address without its port."""
+        return self.address.rpartition(":")[0]
+
+    @property
     def peer_certificate(self) -> Mapping[str, Any] | None:
         """What a TLS peer showed and the CA has signed, None without TLS or certificate."""
         found = None if self._transport is None else self._transport.get_extra_info("ssl_object")

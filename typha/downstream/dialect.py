@@ -36,10 +36,19 @@ class SessionState(Enum):
 
 
 class Load(NamedTuple):
-    """What Welcome tells of the server's load."""
+    """What Welcome tells of the server's load: subscribers served, and how many are its share.
+
+    ``pause``: set while no topic may be read from its start, for a reason of the whole server.
+    """
 
     connections: int
     target: int
+    pause: RefusedError | None = None
+
+    def check_joins(self, joins: int) -> None:
+        """Raises ``pause`` where ``joins`` topics would be read from their start or compared."""
+        if joins and self.pause is not None:
+            raise self.pause
 
 
 class Dialect(Encoding, Protocol):

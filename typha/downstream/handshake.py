@@ -17,6 +17,7 @@ from typha.cache.catalog import Catalog
 from typha.cache.errors import FilterError
 from typha.cache.filters import Filter
 from typha.cache.topic import Topic
+from typha.downstream.connection_limits import FILTERS, TOPICS, OverLimitError
 from typha.downstream.settings import DownstreamSettings
 from typha.wire.errors import RefusedError
 from typha.wire.messages import Hello, Where
@@ -60,10 +61,8 @@ def topic_names(hello: Hello, feeds: Mapping[str, Sequence[str]], catalog: Catal
     return list(names)
 
 
-def plan(
-    hello: Hello, feeds: Mapping[str, Sequence[str]], catalog: Catalog, settings: DownstreamSettings
-) -> list[PlannedTopic]:
-    """What to do for each topic asked for. Raises RefusedError."""
+def check_protocol(hello: Hello) -> None:
+    """A number that both sides speak. Raises RefusedError."""
     low, high = hello.protocol
     if low > PROTOCOL_MAX or high < PROTOCOL_MIN:
         raise RefusedError(
@@ -71,15 +70,32 @@ def plan(
             f"this server speaks protocol {PROTOCOL_MIN} to {PROTOCOL_MAX}, the client {low} to {high}; "
             "upgrade the older of the two",
         )
+
+
+def unready(feeds: Mapping[str, Sequence[str]], catalog: Catalog) -> list[str]:
+    """Topics of some feed (without feeds: all) that were never complete here; what `/readyz` waits for too."""
+    if catalog.cluster is None:
+        return ["the cluster's identity"]
+    in_feeds = {name for names in feeds.values() for name in names}
+    return [name for name in catalog.not_synced() if not in_feeds or name in in_feeds]
+
+
+def plan(
+    hello: Hello, feeds: Mapping[str, Sequence[str]], catalog: Catalog, settings: DownstreamSettings
+) -> list[PlannedTopic]:
+    """What to do for each topic asked for. Raises RefusedError."""
+    check_protocol(hello)
+    if len(hello.topics) > settings.max_topics_per_client:
+        why = f"{len(hello.topics)} topics are named; one client may name {settings.max_topics_per_client}"
+        raise OverLimitError(TOPICS, why, code=RefusalCode.BAD_HELLO)
     names = topic_names(hello, feeds, catalog)
     unknown = [topic for topic in hello.where if topic not in names]
     if unknown:
         raise RefusedError(RefusalCode.BAD_HELLO, f"where names topic {unknown[0][:64]!r}, which is not subscribed")
     filtered = sum(1 for where in hello.where.values() if where)
     if filtered > settings.max_filters_per_client:
-        raise RefusedError(
-            RefusalCode.BAD_HELLO, f"{filtered} filtered topics; one client may have {settings.max_filters_per_client}"
-        )
+        why = f"{filtered} filtered topics; one client may have {settings.max_filters_per_client}"
+        raise OverLimitError(FILTERS, why, code=RefusalCode.BAD_HELLO)
     try:
         return [_plan_topic(hello, catalog.topics[name], catalog.cluster) for name in names]
     except FilterError as error:

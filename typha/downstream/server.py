@@ -16,7 +16,7 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Any, Final
@@ -26,10 +26,12 @@ from typha.calico_wire.errors import PeerError
 from typha.downstream import census
 from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.connection import Connection, Owner
+from typha.downstream.connection_limits import ConnectionLimits, OverLimitError
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.listener import Listener
+from typha.downstream.moves import Moves
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
@@ -37,13 +39,15 @@ from typha.downstream.tls_connection import TlsConnection
 from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
-from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
+from typha.wire.states import CloseCode, RefusalCode
 
 log = logging.getLogger("typha.downstream")
 
 _TICK_S: Final = 1.0
 # What a client is told to wait when the server as a whole cannot serve it now.
 _RETRY_S: Final = 2.0
+# Memory that is short stays short for longer than a crowd of connections.
+_MEMORY_RETRY_S: Final = 15.0
 # A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
 _FAREWELL_S: Final = 5.0
 # Watches are read in turns as far apart as rounds: one that is ready a little early starts when they were read, one
@@ -90,12 +94,33 @@ class Server:
             follow=self._follow_handshake,
         )
         self.is_draining = False
+        self.share: int | None = None
+        """Subscribers to hold beside the other servers; None while they are not known."""
         self.counters = ServerCounters()
+        self.connection_limits = ConnectionLimits(settings)
+        self.moves = Moves(
+            settings,
+            self.counters,
+            connections=lambda: self._connections,
+            settle=self._finish_if_closed,
+            clock=self._clock,
+            rng=self._rng,
+        )
         self.views = (
             FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._wake.set) if calico_feeds else None
         )
-        prefix = f"{self._rng.getrandbits(24):06x}"
-        self._sessions = Sessions(prefix, catalog, feeds, self.views, settings, clock=self._clock, admit=self._admit)
+        self.prefix = f"{self._rng.getrandbits(24):06x}"
+        """Of all its sessions: who asks it knows by that whether it is another server."""
+        self._sessions = Sessions(
+            self.prefix,
+            catalog,
+            feeds,
+            self.views,
+            settings,
+            clock=self._clock,
+            admit=self._admit,
+            elsewhere=self.moves.addresses,
+        )
         self._owner = Owner(self._clock, self._made, self._received, self._drained, self._lost, self._sessions.foreign)
         self.fan_out = FanOut(
             catalog,
@@ -128,22 +153,11 @@ class Server:
             tasks.create_task(self._ticks(), name="typha tick")
 
     async def drain(self, grace_s: float, pace: Callable[[int], float] | None = None) -> None:
-        """Ask everybody to move, spread over half of the grace period; close who is left at its end.
-
-        ``pace`` gives the time between two of so many connections instead.
-        """
+        """Ask everybody to move (see `Moves.drain`), and wait until they have, or the grace period is over."""
         self.is_draining = True
-        connections = self.sheddable()
-        self._rng.shuffle(connections)
-        log.info("draining", extra={"subscribers": len(connections), "grace_s": grace_s})
-        started = self._clock()
-        gap_s = pace(len(connections)) if pace is not None else grace_s * 0.5 / max(1, len(connections))
-        for place, connection in enumerate(connections):
-            due_at = started + gap_s * place
-            if (wait_s := due_at - self._clock()) > 0:
-                await asyncio.sleep(wait_s)
-            self._go_away(connection, GoAwayReason.DRAINING, max(1.0, started + grace_s - self._clock()))
-        await self._wait_empty(started + grace_s)
+        ends_at = self._clock() + grace_s
+        await self.moves.drain(grace_s, self._settings.drain_wait_s, pace)
+        await self._wait_empty(ends_at)
 
     async def close(self) -> None:
         """Stop listening, say Close to whoever is left, and wait until the sockets are gone."""
@@ -179,24 +193,19 @@ class Server:
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
         self._connections[connection] = None
+        refusal = self.connection_limits.enter(connection, connection.host, self._jittered(_RETRY_S))
         if self._peer_refusal is not None and (why := self._peer_refusal(connection.peer_certificate)):
             log.warning("peer not let in", extra={"address": connection.address, "reason": why})
             connection.abort("identity")
-            return
-        if len(self._connections) > self._settings.max_connections:
-            connection.session.refuse(
-                RefusedError(
-                    RefusalCode.OVERLOADED,
-                    f"{self._settings.max_connections} connections are open; try another server",
-                    self._jittered(_RETRY_S),
-                )
-            )
+        elif refusal is not None:
+            connection.session.refuse(refusal)
             self._finish(connection)
 
     def _admit(self) -> Load:
         if self.is_draining:
             raise RefusedError(RefusalCode.DRAINING, "this server stops", self._jittered(_RETRY_S))
-        return Load(len(self._connections), self._settings.max_connections)
+        pause = self.connection_limits.pause(self._jittered(_MEMORY_RETRY_S))
+        return Load(len(self.fan_out.subscribers), self.share or self._settings.max_connections, pause)
 
     def _received(self, connection: Connection) -> None:
         session = connection.session
@@ -212,6 +221,8 @@ class Server:
     def _follow_handshake(self, connection: Connection) -> None:
         """After anything that may have moved a session that was not welcomed yet."""
         session = connection.session
+        if session.state is not SessionState.HELLO:
+            self.connection_limits.heard(connection)
         if session.state is not SessionState.SEEN:
             self._waiting.discard(connection)
         match session.state:
@@ -225,11 +236,10 @@ class Server:
                 connection.subscriber.flush()  # a language may have more to say before it serves
 
     def _welcomed(self, connection: Connection) -> None:
-        session, settings, now = connection.session, self._settings, self._clock()
+        session, now = connection.session, self._clock()
         self.counters.welcomed += 1
         connection.ping_due_at = now + session.ping_interval_s
-        if settings.max_age_s and session.resumes:
-            connection.move_due_at = now + settings.max_age_s * self._rng.uniform(0.9, 1.1)
+        self.moves.begin_age(connection, now)
         modes = Counter(
             "snapshot" if s.position is None else "reconcile" if s.is_staged else "resume"
             for s in session.subscriptions
@@ -254,6 +264,7 @@ class Server:
     def _lost(self, connection: Connection) -> None:
         session = connection.session
         self._connections.pop(connection, None)
+        self.connection_limits.leave(connection, connection.host)
         self._waiting.discard(connection)
         if not self._connections:
             self._empty.set()
@@ -262,6 +273,8 @@ class Server:
         self.counters.closed[session.closed_by] += 1
         if isinstance(session.error, RemoteProtocolError | PeerError):
             self.counters.protocol_errors[session.error.code] += 1
+        elif isinstance(session.error, OverLimitError):
+            self.counters.over_limits[session.error.limit] += 1
         self.counters.bytes_sent += connection.subscriber.bytes_sent
         self.counters.frames_sent += connection.subscriber.frames_sent
         self.counters.bytes_received += connection.bytes_received
@@ -278,27 +291,11 @@ class Server:
                 },
             )
 
-    def _go_away(self, connection: Connection, reason: GoAwayReason, after_s: float) -> None:
-        if not connection.is_welcomed:
-            return
-        self.counters.go_aways += 1
-        connection.session.say_go_away(reason, after_s)
-        connection.subscriber.flush()
-        self._finish_if_closed(connection)
-
     def _finish_if_closed(self, connection: Connection) -> None:
         """Of a language that knows no word for it, a session is closed where another would be asked."""
         if connection.session.is_closed and connection.close_due_at == inf:
             self.fan_out.remove(connection.subscriber)
             self._finish(connection)
-
-    def sheddable(self) -> list[Connection]:
-        """Connections that may be asked to go to another server."""
-        return [connection for connection in self._connections if connection.is_welcomed]
-
-    def shed(self, connection: Connection) -> None:
-        """Have one go elsewhere, with the word for it."""
-        self._go_away(connection, GoAwayReason.REBALANCE, self._settings.go_away_after_s)
 
     def _jittered(self, seconds: float) -> float:
         return round(seconds * self._rng.uniform(0.5, 1.5), 3)
@@ -358,7 +355,7 @@ class Server:
             self._finish_if_closed(connection)
 
     def _tick_open(self, connection: Connection, now: float) -> None:
-        session, settings = connection.session, self._settings
+        session = connection.session
         if connection.is_drained and now - session.heard_at >= session.silence_timeout_s:
             session.say_close(CloseCode.PING_TIMEOUT, f"nothing heard for {session.silence_timeout_s:g} s")
             self.fan_out.remove(connection.subscriber)
@@ -368,9 +365,7 @@ class Server:
             connection.ping_due_at = now + session.ping_interval_s
             session.say_ping(now)
             connection.subscriber.flush()
-        if now >= connection.move_due_at:
-            connection.move_due_at = inf
-            self._go_away(connection, GoAwayReason.MAX_AGE, settings.go_away_after_s)
+        self.moves.check_age(connection, now)
 
     # --- numbers
 
@@ -378,7 +373,12 @@ class Server:
         """The stage at this moment. Counters include connections that are open."""
         compression = self._sessions.dictionaries.counters
         return census.statistics(
-            self._connections, self.counters, self.fan_out, compression, is_draining=self.is_draining
+            self._connections,
+            self.counters,
+            self.fan_out,
+            compression,
+            is_draining=self.is_draining,
+            unheard=self.connection_limits.unheard,
         )
 
     def feeds(self) -> list[FeedViewStatistics]:
@@ -387,6 +387,10 @@ class Server:
             return []
         return self.views.statistics(self.fan_out.walks, encodings_of(self._settings.calico_max_message_kvs))
 
+    def each_subscriber(self) -> Iterator[SubscriberStatistics]:
+        """Every welcomed connection, one at a time: thousands are gone through in slices."""
+        return census.each_subscriber(self._connections, self._clock())
+
     def subscribers(self) -> list[SubscriberStatistics]:
-        """Every welcomed connection (for the status page; costs their number)."""
-        return census.subscribers(self._connections, self._clock())
+        """All of them at once; costs their number."""
+        return list(self.each_subscriber())

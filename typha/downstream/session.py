@@ -17,7 +17,7 @@ from typha.downstream import native
 from typha.downstream.dialect import Dialect, Load, Session, SessionState
 from typha.downstream.dictionaries import Dictionaries, Handed
 from typha.downstream.encodings import PLAIN, NativeEncoding
-from typha.downstream.handshake import PlannedTopic, plan
+from typha.downstream.handshake import PlannedTopic, check_protocol, plan, unready
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.subscription import Subscription
 from typha.version import __version__
@@ -27,7 +27,8 @@ from typha.wire.codec import decode_message, encode_message
 from typha.wire.dictionaries import MAX_DICTIONARIES
 from typha.wire.errors import RefusedError, RemoteProtocolError, TooManyFramesError, UnexpectedFrameError
 from typha.wire.frames import SERVER_INBOUND_LIMIT_BYTES, FrameDecoder, FrameType
-from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, RefusalCode
+from typha.wire.question import is_question
+from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, Mode, RefusalCode
 
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
 FRAMES_AT_ONCE: Final = 256
@@ -37,7 +38,7 @@ _NO_WHERE: Final[Mapping[str, m.Where]] = {}
 
 class NativeSession(Session):
     """See the module. ``admit`` may raise RefusedError for reasons of the whole server (draining, overloaded);
-    ``dictionaries`` are the server's.
+    ``dictionaries`` are the server's; ``elsewhere`` names other servers (default: those of the settings).
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class NativeSession(Session):
         "_catalog",
         "_decoder",
         "_dictionaries",
+        "_elsewhere",
         "_feeds",
         "_frames_left",
         "_handed",
@@ -64,6 +66,7 @@ class NativeSession(Session):
         dictionaries: Dictionaries,
         now: float,
         admit: Callable[[], Load],
+        elsewhere: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(session_id, PLAIN, now=now, handshake_timeout_s=settings.handshake_timeout_s)
         self._hello: m.Hello | None = None  # until the Welcome
@@ -72,6 +75,7 @@ class NativeSession(Session):
         self._feeds = feeds
         self._settings = settings
         self._admit = admit
+        self._elsewhere = elsewhere or (lambda: settings.advertise)
         self._dictionaries = dictionaries
         self._packing: NativeEncoding = PLAIN
         self._handed: Handed | None = None
@@ -166,10 +170,14 @@ class NativeSession(Session):
             return []
         try:
             load = self._admit()
+            if is_question(self._hello):
+                self._answer(self._hello, load, now)
+                return []
             if self._catalog.cluster is None:
                 self._await_seen(now)
                 return []
             planned = plan(self._hello, self._feeds, self._catalog, self._settings)
+            load.check_joins(sum(p.mode is Mode.SNAPSHOT for p in planned))
         except RefusedError as refusal:
             self.refuse(refusal)
             return []
@@ -185,6 +193,30 @@ class NativeSession(Session):
             self.state = SessionState.SEEN
             self.deadline_at = now + self._settings.seen_timeout_s
 
+    def _answer(self, hello: m.Hello, load: Load, now: float) -> None:
+        """To who asks how loaded this server is; another Hello may follow. Raises RefusedError."""
+        check_protocol(hello)
+        if missing := unready(self._feeds, self._catalog):
+            raise RefusedError(RefusalCode.NOT_READY, f"not complete yet: {', '.join(missing[:5])}")
+        self._hello = None
+        self.deadline_at = now + self._settings.handshake_timeout_s
+        self.say(encode_message(self._welcome_of(hello, (), None, load)))
+
+    def _welcome_of(
+        self, hello: m.Hello, topics: tuple[m.WelcomeTopic, ...], spoken: str | None, load: Load
+    ) -> m.Welcome:
+        return m.Welcome(
+            server=f"typha/{__version__}",
+            session=self.id,
+            cluster=self._catalog.cluster or "",
+            topics=topics,
+            protocol=min(hello.protocol[1], PROTOCOL_MAX),
+            compression=spoken,
+            ping_interval_s=self._settings.ping_interval_s,
+            connections=load.connections,
+            target=load.target,
+        )
+
     def _welcome(self, hello: m.Hello, planned: list[PlannedTopic], load: Load, now: float) -> None:
         spoken = None
         if ZSTD in hello.compression and compression.is_available():
@@ -199,21 +231,8 @@ class NativeSession(Session):
         self._frames_left += len(self.subscriptions)
         self.deadline_at = inf
         self.heard_at = now  # it was we who were silent while the Welcome waited
-        self.say(
-            encode_message(
-                m.Welcome(
-                    server=f"typha/{__version__}",
-                    session=self.id,
-                    cluster=self._catalog.cluster or "",
-                    topics=tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned),
-                    protocol=min(hello.protocol[1], PROTOCOL_MAX),
-                    compression=spoken,
-                    ping_interval_s=self._settings.ping_interval_s,
-                    connections=load.connections,
-                    target=load.target,
-                )
-            )
-        )
+        topics = tuple(m.WelcomeTopic(p.topic.name, p.topic.id, p.mode, p.topic.form) for p in planned)
+        self.say(encode_message(self._welcome_of(hello, topics, spoken, load)))
         self.say(native.status_frame((p.topic for p in planned), now))
 
     def behind(self) -> list[PlannedTopic]:
@@ -230,11 +249,8 @@ class NativeSession(Session):
 
     def refuse(self, refusal: RefusedError) -> None:
         """Answer with Refused and close; before the Welcome only."""
-        self.say(
-            encode_message(
-                m.Refused(refusal.code, refusal.message[:500], refusal.retry_after_s, self._settings.advertise)
-            )
-        )
+        refused = m.Refused(refusal.code, refusal.message[:500], refusal.retry_after_s, self._elsewhere())
+        self.say(encode_message(refused))
         self.close(f"refused_{refusal.code}", refusal)
 
     def _breach(self, error: RemoteProtocolError) -> None:
@@ -264,7 +280,7 @@ class NativeSession(Session):
 
     def say_go_away(self, reason: GoAwayReason, after_s: float) -> None:
         """See Session."""
-        self.say(encode_message(m.GoAway(reason, after_s, self._settings.advertise)))
+        self.say(encode_message(m.GoAway(reason, after_s, self._elsewhere())))
 
     def say_state(self, subscription: Subscription, now: float) -> bool:
         """See Session."""

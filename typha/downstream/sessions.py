@@ -28,6 +28,7 @@ class Sessions:
         *,
         clock: Callable[[], float],
         admit: Callable[[], Load],
+        elsewhere: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         self._prefix = prefix
         self._catalog = catalog
@@ -36,6 +37,7 @@ class Sessions:
         self._settings = settings
         self._clock = clock
         self._admit = admit
+        self._elsewhere = elsewhere
         self._numbers = itertools.count(1)
         self.dictionaries = Dictionaries()
 
@@ -49,6 +51,7 @@ class Sessions:
             dictionaries=self.dictionaries,
             now=self._clock(),
             admit=self._admit,
+            elsewhere=self._elsewhere,
         )
 
     def foreign(self) -> CalicoSession | None:

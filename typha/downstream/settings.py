@@ -13,6 +13,12 @@ class DownstreamSettings:
     """3 KB each when idle, 41 with mTLS; the limit of file handles is raised for it at start, or a warning says so."""
     max_joiners: int = 64
     """Snapshots being read at a time: 5,000 joiners of 100 MB held 43 MB extra with 64, 934 MB without a bound."""
+    max_per_address: int = 0
+    """Connections from one address other than loopback; 0 is no limit."""
+    max_unheard: int = 4096
+    """Connections whose Hello is awaited."""
+    max_topics_per_client: int = 128
+    """Topics that one client names itself; a feed's are the operator's choice."""
     max_handshakes: int = 8
     """TLS handshakes at a time, 1.3 ms of the loop each; the others wait in the kernel's backlog."""
     max_filters_per_client: int = 16
@@ -39,6 +45,8 @@ class DownstreamSettings:
     """Connections move on after that age, jittered by a tenth, which heals imbalance; 0 is never."""
     go_away_after_s: float = 30.0
     """Time that a subscriber gets to move after a GoAway outside a drain."""
+    drain_wait_s: float = 0.0
+    """From the start of a drain until the first agent is asked to move: readiness has to be seen."""
     advertise: tuple[str, ...] = ()
     """Addresses of other servers, told in Refused and GoAway."""
 

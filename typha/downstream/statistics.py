@@ -79,7 +79,10 @@ class ServerCounters:
     frames_sent: int = 0
     bytes_received: int = 0
     protocol_errors: Counter[str] = field(default_factory=Counter)
-    go_aways: int = 0
+    over_limits: Counter[str] = field(default_factory=Counter)
+    """Refusals by the limit that was passed."""
+    go_aways: Counter[str] = field(default_factory=Counter)
+    """Connections asked to move, by reason."""
 
 
 @dataclass(slots=True)
@@ -142,6 +145,7 @@ class ServerStatistics(NamedTuple):
     joiners_waiting: int
     lagging: int
     is_draining: bool
+    unheard: int
     subscribers_by_topic: dict[str, int]
     server: ServerCounters
     fan_out: FanOutCounters

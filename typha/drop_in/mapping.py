@@ -128,6 +128,8 @@ class _Mapping:
             ),
             limits=dataclasses.replace(
                 base.limits,
+                # Typha has no limit for one address.
+                max_per_address=0,
                 max_connections=min(_HARD_LIMIT_RATIO * self._upper_limit(), _MOST_CONNECTIONS),
                 handshake_timeout_s=self._positive("ServerHandshakeTimeoutSecs", "limits.handshake_timeout_s"),
             ),
@@ -138,6 +140,8 @@ class _Mapping:
                 stuck_timeout_s=self._positive("ServerWriteTimeoutSecs", "timing.stuck_timeout_s"),
                 # Typha moves nobody by age.
                 max_age_s=0.0,
+                # Nor does it wait before it closes the first connection.
+                drain_wait_s=0.0,
                 drain_grace_s=self._positive("ShutdownTimeoutSecs", "timing.drain_grace_s"),
             ),
             calico=dataclasses.replace(

@@ -14,16 +14,19 @@ Place: `app` makes one where it serves in Typha's mode; reads top to bottom as `
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from typha.drop_in.ports import DropInPorts
-from typha.drop_in.rebalancing import Shedder, drain_interval_s
+from typha.drop_in.rebalancing import drain_interval_s
 from typha.drop_in.settings import DropIn
 from typha.drop_in.statistics import Figures
 from typha.drop_in.summary import Windows
 from typha.observe.status import Board
+from typha.replicas.balance import Shedder
+from typha.replicas.shedding import shed_until
 
 if TYPE_CHECKING:
     from typha.upstream.api_session import ApiSession
@@ -75,7 +78,8 @@ class Outside:
 
         wanted = self.drop_in
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._shed(connections, shed), name="typha shed")
+            shedding = shed_until(math.inf, self.shedder, connections, shed, clock=self._clock)
+            tasks.create_task(shedding, name="typha shed")
             if wanted.rebalancing is not None:
                 polling = poll(
                     session,
@@ -97,9 +101,3 @@ class Outside:
 
     def _set_limit(self, limit: int) -> None:
         self.shedder.limit = limit
-
-    async def _shed(self, connections: Callable[[], Sequence[Connection]], shed: Callable[[Connection], None]) -> None:
-        while True:
-            await asyncio.sleep(max(0.0, self.shedder.next_at - self._clock()))
-            for connection in self.shedder.due(self._clock(), connections()):
-                shed(connection)

@@ -16,66 +16,21 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import quote
-
-import aiohttp
-import msgspec
 
 from typha.drop_in.rebalancing import Limit, connection_limit
 from typha.drop_in.settings import Rebalancing
+from typha.replicas.slices import list_endpoints
 from typha.upstream.api_session import ApiSession
-from typha.upstream.errors import BadAnswerError, UpstreamError
+from typha.upstream.errors import UpstreamError
 
 log = logging.getLogger("typha.drop_in")
 
-REQUEST_TIMEOUT_S: Final = 30.0
-_PAGE_OBJECTS: Final = 500
 _JITTER: Final = 0.1
-
-
-class _Port(msgspec.Struct):
-    name: str | None = None
-
-
-class _Endpoint(msgspec.Struct):
-    addresses: list[str] | None = None
-
-
-class _Slice(msgspec.Struct):
-    endpoints: list[_Endpoint] | None = None
-    ports: list[_Port] | None = None
-
-
-class _Metadata(msgspec.Struct):
-    token: str = msgspec.field(name="continue", default="")
-
-
-class _Slices(msgspec.Struct):
-    items: list[_Slice] | None = None
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
 
 
 async def count_typhas(session: ApiSession, settings: Rebalancing) -> int:
     """Distinct addresses. Raises UpstreamError."""
-    path = f"/apis/discovery.k8s.io/v1/namespaces/{quote(settings.namespace, safe='')}/endpointslices"
-    parameters = {
-        "labelSelector": f"kubernetes.io/service-name={settings.service}",
-        "limit": str(_PAGE_OBJECTS),
-    }
-    found: set[str] = set()
-    while True:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
-        body = await session.read("list", path, parameters, timeout)
-        try:
-            page = msgspec.json.decode(body, type=_Slices)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BadAnswerError("list", f"{path}: {error}") from None
-        for part in page.items or ():
-            if any(port.name == settings.port_name for port in part.ports or ()):
-                found.update(address for each in part.endpoints or () for address in each.addresses or ())
-        if not page.metadata.token:
-            return len(found)
-        parameters["continue"] = page.metadata.token
+    return len(await list_endpoints(session, settings.namespace, settings.service, settings.port_name))
 
 
 async def find_limit(

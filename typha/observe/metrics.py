@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from typha.observe.readiness import readiness
 from typha.observe.status import Board, Latency, Published, ServerStatus, Status, TopicStatus, UpstreamStatus
+from typha.replicas.peers import PeerState
 from typha.wire.states import TopicState
 
 # From the shortest pause of a round to the 30 s at which operators are told to be woken.
@@ -165,6 +166,11 @@ def server_families(server: ServerStatus) -> Iterator[Metric]:
     """The agents' port as a whole."""
     yield gauge("typha_connections", "Connections open now.", server.connections)
     yield gauge("typha_connections_limit", "Connections that are refused beyond.", server.max_connections)
+    yield gauge("typha_connections_unheard", "Of the open ones: those whose Hello is awaited.", server.unheard)
+    yield gauge("typha_joins_paused", "1 while memory is short and no snapshot is served.", bool(server.joins_paused))
+    if server.memory_limit_bytes is not None:
+        yield gauge("typha_memory_limit_bytes", "What the process may use.", server.memory_limit_bytes)
+    yield from peer_families(server)
     yield gauge("typha_joiners", "Subscribers reading a snapshot now.", server.joiners)
     yield gauge("typha_joiners_waiting", "Subscribers waiting for their turn to read one.", server.waiting_joiners)
     yield gauge("typha_subscribers_lagging", "Subscribers catching up by their cursor.", server.lagging)
@@ -181,6 +187,13 @@ def server_families(server: ServerStatus) -> Iterator[Metric]:
     tables = (
         ("typha_joins_total", "Topics joined, by how they were brought up to date.", "mode", server.joined_total),
         ("typha_refusals_total", "Connections refused, by code.", "code", server.refused_total),
+        (
+            "typha_over_limit_total",
+            "Connections refused, by the limit that was passed.",
+            "limit",
+            server.over_limit_total,
+        ),
+        ("typha_moves_total", "Connections asked to move (GoAway), by reason.", "reason", server.moves_total),
         ("typha_closes_total", "Connections that ended, by reason.", "code", server.closed_total),
         ("typha_protocol_errors_total", "Breaches of the protocol by peers.", "code", server.protocol_errors_total),
     )
@@ -193,6 +206,20 @@ def server_families(server: ServerStatus) -> Iterator[Metric]:
             "From an event's arrival from the API server to the write that sends it to caught-up subscribers.",
             server.event_to_socket,
         )
+
+
+def peer_families(server: ServerStatus) -> Iterator[Metric]:
+    """The other servers, as this one sees them; nothing where nothing says where they are."""
+    states = [PeerState(peer.state) for peer in server.peers]
+    yield labelled(
+        GaugeMetricFamily,
+        "typha_peers",
+        "Other servers, by what they answered last.",
+        ("state",),
+        [((state.value,), states.count(state)) for state in PeerState],
+    )
+    if server.share is not None:
+        yield gauge("typha_share", "Subscribers that this server holds before any is asked to move.", server.share)
 
 
 def compression_families(server: ServerStatus) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from typha.cache.catalog import Catalog
 from typha.cache.topic import TopicStatistics
 from typha.downstream.statistics import Histogram, ServerStatistics, SubscriberStatistics
 from typha.observe import status as s
+from typha.replicas.peers import Peer
 from typha.upstream.statistics import ReflectorStatistics
 from typha.version import __version__
 
@@ -35,12 +36,14 @@ def topics(
 ) -> tuple[s.TopicStatus, ...]:
     """Every topic of the catalog."""
     return tuple(
-        _topic(topic.statistics(), required[topic.name], subscribers.get(topic.name, 0), now)
+        _topic(topic.statistics(), topic.attributes, required[topic.name], subscribers.get(topic.name, 0), now)
         for topic in catalog.topics.values()
     )
 
 
-def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float) -> s.TopicStatus:
+def _topic(
+    topic: TopicStatistics, filters: tuple[str, ...], required: bool, subscribers: int, now: float
+) -> s.TopicStatus:
     listed = list(topic.quarantined.items())[:_QUARANTINED_LISTED]
     return s.TopicStatus(
         name=topic.name,
@@ -48,6 +51,7 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
         since_s=max(0.0, now - topic.state_since_at),
         message=topic.message,
         required=required,
+        filters=filters,
         has_synced=topic.has_synced,
         resumable=topic.is_ordered,
         head=topic.head,
@@ -68,8 +72,17 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
     )
 
 
-def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections: int) -> s.ServerStatus:
-    """The downstream side."""
+def server(
+    stage: ServerStatistics,
+    *,
+    address: str,
+    tls: bool,
+    max_connections: int,
+    share: int | None = None,
+    peers: Iterable[Peer] = (),
+    memory: tuple[int | None, str] = (None, ""),
+) -> s.ServerStatus:
+    """The downstream side. ``memory``: the limit in bytes, and why no snapshot is served."""
     closed = stage.server.closed
     compression = stage.compression
     return s.ServerStatus(
@@ -98,6 +111,13 @@ def server(stage: ServerStatistics, *, address: str, tls: bool, max_connections:
         dictionaries_trained_total=compression.trainings,
         dictionaries_sent_total=compression.handed_over,
         joined_total=dict(stage.server.modes),
+        unheard=stage.unheard,
+        over_limit_total=dict(stage.server.over_limits),
+        moves_total=dict(stage.server.go_aways),
+        share=share,
+        peers=tuple(s.PeerStatus(*peer) for peer in peers),
+        memory_limit_bytes=memory[0],
+        joins_paused=memory[1],
         refused_total={
             code.removeprefix(_REFUSED): count for code, count in closed.items() if code.startswith(_REFUSED)
         },

@@ -70,6 +70,7 @@ class TopicStatus:
     since_s: float  # in this state for so long
     message: str = ""  # why, in words
     required: bool = True  # some enabled feed has it: readiness waits for it
+    filters: tuple[str, ...] = ()  # attributes that a subscription's `where` can name
     has_synced: bool = False  # a list was committed in this life (or the resource is absent)
     resumable: bool = True
     head: int = 0  # complete up to this resourceVersion
@@ -124,6 +125,15 @@ class PackedFrames:
     bytes_after_total: int
 
 
+class PeerStatus(NamedTuple):
+    """Another server at the last look; ``message``: why it is not ready."""
+
+    address: str
+    state: str  # ready, going, not_ready, unreachable
+    subscribers: int
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """The downstream side. The mappings' keys are bounded sets (codes, modes, reasons), never clients."""
@@ -133,6 +143,11 @@ class ServerStatus:
     draining: bool = False
     connections: int = 0  # accepted and not closed, those before their Hello included
     max_connections: int = 0
+    unheard: int = 0  # of them: those whose Hello is awaited
+    share: int | None = None  # subscribers to hold beside the peers; None: no other server is known to be ready
+    peers: tuple[PeerStatus, ...] = ()
+    memory_limit_bytes: int | None = None
+    joins_paused: str = ""  # why no snapshot is served now
     joiners: int = 0  # reading a snapshot now
     waiting_joiners: int = 0  # waiting for their turn
     lagging: int = 0  # catching up by cursor
@@ -147,6 +162,8 @@ class ServerStatus:
     dictionaries_sent_total: int = 0  # to agents
     joined_total: Mapping[str, int] = field(default_factory=dict)  # mode (snapshot, resume, reconcile) -> topics joined
     refused_total: Mapping[str, int] = field(default_factory=dict)  # refusal code -> refusals
+    over_limit_total: Mapping[str, int] = field(default_factory=dict)  # limit -> connections refused because of it
+    moves_total: Mapping[str, int] = field(default_factory=dict)  # reason -> connections asked to move
     closed_total: Mapping[str, int] = field(default_factory=dict)  # close code -> connections ended by us
     protocol_errors_total: Mapping[str, int] = field(default_factory=dict)  # error code -> breaches by peers
     event_to_socket: Latency | None = None  # from the API server's bytes read to the round's write

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from typha.cli.calico_keys import Place, is_namespaced, place_of, v3_name
-from typha.cli.columns import Item, columns_of
+from typha.columns.calico_keys import Place, is_namespaced, place_of, v3_name
+from typha.columns.plain import Item, Table, columns_of
 
 Cell = Callable[[Place, Any], Any]
 
@@ -33,9 +33,9 @@ class Layout(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Headings and rows of each table, and the entries whose keys are not Calico's."""
+    """One table for each kind, and the entries whose keys are not Calico's."""
 
-    tables: list[tuple[list[str], list[list[str]]]]
+    tables: list[Table]
     others: list[Item]
 
 
@@ -261,11 +261,12 @@ def tables_of(entries: Sequence[Item], *, wide: bool, every: bool) -> Tables:
             columns = layout.wide if wide else layout.columns
             tables.append(_table(columns, layout.cells, rows, with_namespace=every and is_namespaced(kind)))
         else:
-            tables.append(columns_of([_Plain(place, entry) for place, entry in found], wide=wide))
+            named = columns_of([_Plain(place, entry) for place, entry in found], wide=wide)
+            tables.append(named._replace(keys=[entry.key for _, entry in found]))
     return Tables(tables, others)
 
 
-def legacy_table(entries: Sequence[Item]) -> tuple[list[str], list[list[str]]] | None:
+def legacy_table(entries: Sequence[Item]) -> Table | None:
     """The columns of old calicoctl; None where an entry is no workload endpoint."""
     found = [(place_of(entry.key), entry) for entry in entries]
     places = [(place, entry) for place, entry in found if place is not None and place.layout == WORKLOADS]
@@ -295,13 +296,14 @@ def _folded(found: Iterable[tuple[Place, Item]]) -> list[tuple[Place, Item]]:
 
 def _table(
     columns: Sequence[str], cells: Mapping[str, Cell], found: list[tuple[Place, Item]], *, with_namespace: bool
-) -> tuple[list[str], list[list[str]]]:
+) -> Table:
     found = sorted(found, key=lambda each: (each[0].namespace, each[0].name, each[0].node, each[0].field))
     rows = [
         [place.namespace] * with_namespace + [_text(cells[column](place, entry.value)) for column in columns]
         for place, entry in found
     ]
-    return ["NAMESPACE"] * with_namespace + list(columns), rows
+    headings = ["NAMESPACE"] * with_namespace + list(columns)
+    return Table(headings, rows, [entry.key for _, entry in found])
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from typha.cli.calico_keys import TOPICS, is_namespaced, place_of, v3_name
+from typha.columns.calico_keys import TOPICS, is_namespaced, place_of, v3_name
 
 V3 = "/calico/resources/v3/projectcalico.org"
 

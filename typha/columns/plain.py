@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 # Beside NAMESPACE and NAME: 80 characters take about four; wide takes what a large terminal does.
 TABLE_FIELDS: Final = 4
@@ -48,8 +48,16 @@ class Item(Protocol):
         """The decoded value."""
 
 
-def columns_of(entries: Sequence[Item], *, wide: bool) -> tuple[list[str], list[list[str]]]:
-    """(headings, rows). ``wide`` adds fields, RV and LABELS."""
+class Table(NamedTuple):
+    """Headings, rows of as many cells, and the key of the entry that each row shows."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    keys: list[str]
+
+
+def columns_of(entries: Sequence[Item], *, wide: bool) -> Table:
+    """One table of all entries, in their order. ``wide`` adds fields, RV and LABELS."""
     found = [dict(_scalars(entry.value)) for entry in entries]
     paths = _chosen(found, WIDE_FIELDS if wide else TABLE_FIELDS)
     namespaced = any("/" in entry.key for entry in entries)
@@ -64,7 +72,7 @@ def columns_of(entries: Sequence[Item], *, wide: bool) -> tuple[list[str], list[
         if wide:
             row += [str(entry.rv), _labels(entry.value)]
         rows.append(row)
-    return headings, rows
+    return Table(headings, rows, [entry.key for entry in entries])
 
 
 def _chosen(found: Sequence[dict[str, object]], limit: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from typha.cli.calico_columns import legacy_table, tables_of
+from typha.columns.calico import legacy_table, tables_of
 
 V3 = "/calico/resources/v3/projectcalico.org"
 
@@ -18,9 +18,11 @@ class Row(NamedTuple):
 
 
 def table(*rows: Row, wide: bool = False, every: bool = False) -> list[list[str]]:
-    [(headings, found)], others = tables_of(rows, wide=wide, every=every)
+    [made], others = tables_of(rows, wide=wide, every=every)
     assert not others
-    return [headings, *found]
+    assert set(made.keys) <= {row.key for row in rows}
+    assert len(made.keys) == len(made.rows)
+    return [made.columns, *made.rows]
 
 
 WEB = Row(
@@ -66,6 +68,7 @@ def test_workload_endpoints_as_old_calicoctl_showed_them() -> None:
     assert legacy_table([WEB, BARE]) == (
         ["HOSTNAME", "ORCHESTRATOR", "WORKLOAD", "NAME"],
         [["a", "k8s", "dev.bare", "eth0"], ["n-1", "k8s", "prod.web", "eth0"]],
+        [BARE.key, WEB.key],
     )
     assert legacy_table([Row("/calico/v1/policy/tier/a/metadata", {})]) is None
     assert legacy_table([Row("prod/web", {})]) is None
@@ -225,7 +228,7 @@ def test_kinds_without_columns_of_their_own_show_what_their_values_say() -> None
 def test_several_kinds_are_several_tables_and_other_keys_are_left_over() -> None:
     other = Row("prod/web", {})
     tables, others = tables_of([WEB, other, Row(f"{V3}/nodes/n1", NODE)], wide=False, every=False)
-    assert [headings for headings, _ in tables] == [["WORKLOAD", "NODE", "NETWORKS", "INTERFACE"], ["NAME"]]
+    assert [made.columns for made in tables] == [["WORKLOAD", "NODE", "NETWORKS", "INTERFACE"], ["NAME"]]
     assert others == [other]
 
 

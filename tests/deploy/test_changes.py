@@ -11,8 +11,8 @@ import helm_python
 import pytest
 
 from tests.deploy.cluster import Cluster
-from tests.deploy.generated import CHART
-from tests.deploy.rendering import NAMESPACE, Manifest, find, kustomized, pod_of
+from tests.deploy.generated import CHART, NAMESPACE
+from tests.deploy.rendering import Manifest, find, kustomized, pod_of
 from tests.deploy.variants import CHART_VALUES
 
 pytestmark = pytest.mark.e2e

@@ -4,7 +4,8 @@ Place: `typha rbac` makes roles of it, and the manifests under deploy/ are compa
 
 Invariants
 1. A right is here exactly where the server makes that request: `get` of the namespace kube-system (its UID names the
-   cluster), `list` and `watch` of the resource of each source. Discovery needs none (Kubernetes' `system:discovery`).
+   cluster), `list` and `watch` of the resource of each source, `list` of the other servers' EndpointSlices. Discovery
+   needs none (Kubernetes' `system:discovery`).
 2. A resource under either of its names (`ResourceName.otherwise`): which of them a cluster serves is known to it alone.
 3. A source of one namespace needs no right beyond it, unless another source has the resource in all namespaces.
 
@@ -37,9 +38,14 @@ class Right(NamedTuple):
     name: str = ""
 
 
-def rights_of(config: Config) -> frozenset[Right]:
-    """Everything that `typha serve` asks of the API server with this configuration. Raises FeedsError."""
-    return frozenset({Right("", "namespaces", "get", name=CLUSTER_NAMESPACE), *_reads(of(config).sources())})
+def rights_of(config: Config, own_namespace: str) -> frozenset[Right]:
+    """Everything that `typha serve`, run in that namespace, asks of the API server. Raises FeedsError."""
+    found = {Right("", "namespaces", "get", name=CLUSTER_NAMESPACE), *_reads(of(config).sources())}
+    if config.replicas.service:
+        servers = Right("discovery.k8s.io", "endpointslices", "list")
+        if servers not in found:
+            found.add(servers._replace(namespace=config.replicas.namespace or own_namespace))
+    return frozenset(found)
 
 
 def _reads(sources: Iterable[Source]) -> Iterator[Right]:

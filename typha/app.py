@@ -25,7 +25,7 @@ from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.statistics import ServerStatistics, SubscriberStatistics
+from typha.downstream.statistics import ServerStatistics
 from typha.downstream.tls import server_context
 from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
@@ -39,7 +39,7 @@ from typha.observe.history import History
 from typha.observe.http import ObserveServer
 from typha.observe.inquiries import Inquiries
 from typha.observe.quarantines import Quarantines
-from typha.observe.status import Board, Status, UpstreamStatus
+from typha.observe.status import Board, Status, SubscriberStatus, UpstreamStatus
 from typha.replicas.wiring import neighbours_of
 from typha.signals import Signals
 from typha.upstream.api_session import ApiSession
@@ -290,7 +290,7 @@ class App:
             heap.tick(time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
-    def _publish(self, subscribers: Sequence[SubscriberStatistics] = ()) -> None:
+    def _publish(self, subscribers: Sequence[SubscriberStatus] = ()) -> None:
         now = time.monotonic()
         stage = self.server.statistics()
         self._publish_figures(stage, now)
@@ -319,7 +319,7 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
-                subscribers=picture.subscribers(subscribers),
+                subscribers=tuple(subscribers),
             )
         )
         self._history.add(self._board.read())

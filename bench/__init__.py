@@ -7,7 +7,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     load         how long from the start of the process to ready with 100,000 pods, and how large is it then?
     watch_path   how many watch events does a core take in a second?
     convert      what does the conversion of one object cost, of each kind?
-    felix        what does the feed `felix` of 100,000 pods cost: time to ready, memory, watch events per core-second?
+    felix        what do 100,000 pods cost in the feed `felix`: list, memory (entries plain, compressed), events?
     deltas       how many bytes is a change of a workload endpoint, plain, with zstd, with a dictionary?
     fan_out      do 1,000 agents keep up with 1,000 changes a second, how late are they, what does a delivery cost?
     deliveries   what does a delivery cost, by agents, changes a second and pacing, beside NATS and Calico's Typha?

@@ -15,10 +15,11 @@ import trustme
 
 from tests.downstream.calico_peer import PLAIN_HELLO, CalicoPeer
 from tests.downstream.conftest import HELLO, Peer, Running, until
-from typha.downstream import server, tls_listener
+from typha.downstream import listener as listening
+from typha.downstream import server
+from typha.downstream.listener import Listener
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.tls import server_context
-from typha.downstream.tls_listener import TlsListener
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder
@@ -137,14 +138,14 @@ async def by_hand(running: Running, context: ssl.SSLContext) -> ByHand:
     return found
 
 
-def listener(running: Running) -> TlsListener:
+def listener(running: Running) -> Listener:
     found = running.server._listener
-    assert isinstance(found, TlsListener)
+    assert isinstance(found, Listener)
     return found
 
 
 def handshakes(running: Running) -> int:
-    return listener(running).handshakes
+    return listener(running).opening
 
 
 def test_calicos_language_with_a_large_snapshot_to_a_slow_reader(play: Play) -> None:
@@ -204,7 +205,7 @@ def test_who_only_connects_is_no_news(play: Play, caplog: pytest.LogCaptureFixtu
 def test_a_slow_handshake_gives_its_place_up_and_is_served_all_the_same(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_listener, "STALL_S", 0.01)
+    monkeypatch.setattr(listening, "STALL_S", 0.01)
 
     async def scene(running: Running, context: ssl.SSLContext) -> None:
         slow = ByHand(await running.peer(), context)
@@ -221,6 +222,21 @@ def test_a_slow_handshake_gives_its_place_up_and_is_served_all_the_same(
         await slow.shake_hands()
         slow.send(HELLO)
         await slow.wait_for(m.Bookmark)
+
+    play(scene, max_handshakes=1)
+
+
+def test_close_lets_go_of_who_was_accepted_in_the_same_turn(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "STALL_S", 60.0)
+
+    async def scene(running: Running, context: ssl.SSLContext) -> None:
+        del context
+        first, second = await running.peer(), await running.peer()
+        await until(lambda: handshakes(running) == 1)
+        listener(running)._accept(listener(running)._sockets[0])
+        await running.server.close()
+        assert [await peer.reader.read() for peer in (first, second)] == [b"", b""]
+        assert handshakes(running) == 0
 
     play(scene, max_handshakes=1)
 
@@ -306,6 +322,7 @@ def test_sessions_are_not_kept(play: Play, version: ssl.TLSVersion) -> None:
         assert agent.tls.version() == version.name.replace("_", ".")
         assert agent.tls.session is None or not agent.tls.session.has_ticket or version is ssl.TLSVersion.TLSv1_2
         found = listener(running)._context
+        assert found is not None
         assert found.session_stats()["number"] == 0
         assert found.options & ssl.OP_NO_RENEGOTIATION
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import rule, run_state_machine_as_test
 
 from tests.kit.calico_agent import CalicoAgent, truth_of
 from tests.promises.histories import Histories
@@ -69,5 +69,5 @@ class CalicoHistories(Histories):
                 return
 
 
-CalicoHistories.TestCase.settings = settings_for(HISTORIES // 4)
-test_calico_agents_hold_what_the_topics_hold = CalicoHistories.TestCase
+def test_calico_agents_hold_what_the_topics_hold() -> None:
+    run_state_machine_as_test(CalicoHistories, settings=settings_for(HISTORIES // 4))

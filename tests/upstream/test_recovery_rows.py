@@ -197,7 +197,8 @@ async def test_forbidden_never_in_sync(make_rig: MakeRig, caplog: pytest.LogCapt
         await rig.until(lambda: rig.failures.get("ForbiddenError", 0) >= 5)
         assert not rig.topic.has_synced
         assert seen <= {TopicState.WAITING, TopicState.SYNCING}
-        assert [each.levelno for each in caplog.records].count(logging.WARNING) == 1
+        warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
+        assert [each.name for each in warnings].count("typha.upstream.outage") == 1  # a slow machine has asyncio's too
         rig.faults.allow("pods")
         await rig.synced()
     assert "served again" in caplog.records[-1].getMessage()

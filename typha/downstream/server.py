@@ -1,8 +1,8 @@
 """The shell of the stage: listens, runs the rounds and a one-second tick, drains. Everything decided elsewhere.
 
 Invariants
-1. Two tasks in all, whatever the number of connections: rounds and tick (and one for each TLS handshake, which are
-   bounded).
+1. Two tasks in all, whatever the number of connections: rounds and tick (and one for each that is being opened, which
+   are bounded).
 2. A subscriber is cut for draining no byte, for silence, or for a breach; never for being slow, never for age of
    its data.
 3. A connection never ends without a word that says why, unless the peer broke the protocol's language or is gone.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
 import ssl
 import time
 from collections import Counter
@@ -31,12 +30,13 @@ from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.gate import Gate, OverLimitError
+from typha.downstream.listener import Listener
 from typha.downstream.moves import Moves
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.downstream.tls_connection import TlsConnection
-from typha.downstream.tls_listener import TlsListener
+from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.states import CloseCode, RefusalCode
@@ -86,7 +86,7 @@ class Server:
         self._rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
-        self._listener: asyncio.Server | TlsListener | None = None
+        self._listener: Listener | None = None
         self._connections: dict[Connection, None] = {}
         self._waiting = WaitingWelcomes(
             probe,
@@ -133,25 +133,20 @@ class Server:
             views=self.views,
             verify=verify,
         )
+        self._turns = Turns(self.fan_out.drained, self._loop.call_soon, settings.round_budget_s, self._clock)
 
     # --- life
 
     async def start(self, host: str, port: int) -> int:
         """Bind and listen; gives the port. Raises OSError."""
-        if self._tls is not None:
-            self._listener = TlsListener(
-                self._new_connection,
-                self._tls,
-                limit=self._settings.max_handshakes,
-                handshake_timeout_s=self._settings.handshake_timeout_s,
-                shutdown_timeout_s=_FAREWELL_S,
-            )
-            return await self._listener.start(host, port)
-        self._listener = await self._loop.create_server(self._new_connection, host, port, backlog=1024)
-        for listening in self._listener.sockets:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it
-        bound: int = self._listener.sockets[0].getsockname()[1]
-        return bound
+        self._listener = Listener(
+            self._new_connection,
+            self._tls,
+            max_handshakes=self._settings.max_handshakes,
+            handshake_timeout_s=self._settings.handshake_timeout_s,
+            shutdown_timeout_s=_FAREWELL_S,
+        )
+        return await self._listener.start(host, port)
 
     async def run(self) -> None:
         """Rounds and ticks, until cancelled."""
@@ -195,7 +190,7 @@ class Server:
         return kind(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
-        self.fan_out.drained(connection.subscriber)
+        self._turns.add(connection.subscriber)
 
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1

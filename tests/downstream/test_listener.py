@@ -1,23 +1,25 @@
-"""Handshakes over real sockets: how many at a time, who stands aside, how they end, what a connection keeps."""
+"""Connections over real sockets, most with TLS: how many are opened at a time, how they end, what they keep."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 import time
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import trustme
 
 from tests.downstream.conftest import HELLO, Peer, Running, until
-from typha.downstream import tls_listener
+from typha.downstream import listener as listening
+from typha.downstream.listener import Listener
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.tls import READ_BYTES, server_context
-from typha.downstream.tls_listener import TlsListener
 from typha.wire import messages as m
 
 Start = Callable[..., Awaitable[Running]]
@@ -38,9 +40,9 @@ def context(tmp_path: Path, agent: ssl.SSLContext) -> ssl.SSLContext:
     return server_context(tmp_path / "cert.pem", tmp_path / "key.pem", None)
 
 
-def listener(running: Running) -> TlsListener:
+def listener(running: Running) -> Listener:
     found = running.server._listener
-    assert isinstance(found, TlsListener)
+    assert isinstance(found, Listener)
     return found
 
 
@@ -52,36 +54,36 @@ async def silent(running: Running, count: int) -> list[Peer]:
 async def test_while_no_place_is_free_nobody_is_accepted(
     start: Start, context: ssl.SSLContext, agent: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_listener, "STALL_S", 60.0)
+    monkeypatch.setattr(listening, "STALL_S", 60.0)
     running = await start(context, max_handshakes=2)
     sleepers = await silent(running, 5)
-    await until(lambda: listener(running).handshakes == 2)
+    await until(lambda: listener(running).opening == 2)
     waiting = asyncio.create_task(running.peer(agent))
     for _ in range(20):
         await asyncio.sleep(0)
-    assert (listener(running).handshakes, waiting.done()) == (2, False)
+    assert (listener(running).opening, waiting.done()) == (2, False)
     for sleeper in sleepers:  # each that goes makes room for the next in the backlog
         sleeper.writer.transport.abort()
     assert (await (await waiting).joined()).writer is not None
-    await until(lambda: not listener(running).handshakes)
+    await until(lambda: not listener(running).opening)
     assert running.server.counters.accepted == 1
 
 
 async def test_who_says_nothing_stops_nobody(
     start: Start, context: ssl.SSLContext, agent: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls_listener, "STALL_S", 0.01)
+    monkeypatch.setattr(listening, "STALL_S", 0.01)
     running = await start(context, max_handshakes=1)
     await silent(running, 5)
     await (await running.peer(agent)).joined()
-    assert listener(running).handshakes == 5
+    assert listener(running).opening == 5
 
 
 async def test_the_deadline_runs_from_accept(start: Start, context: ssl.SSLContext) -> None:
     running = await start(context, handshake_timeout_s=0.05)
     (sleeper,) = await silent(running, 1)
     assert await sleeper.reader.read() == b""
-    await until(lambda: not listener(running).handshakes)
+    await until(lambda: not listener(running).opening)
 
 
 async def test_a_failed_handshake_is_one_line(
@@ -101,19 +103,32 @@ async def test_a_failed_handshake_is_one_line(
 async def test_close_ends_handshakes_under_way(start: Start, context: ssl.SSLContext) -> None:
     running = await start(context)
     sleepers = await silent(running, 2)
-    await until(lambda: listener(running).handshakes == 2)
+    await until(lambda: listener(running).opening == 2)
     await running.server.close()
     assert [await sleeper.reader.read() for sleeper in sleepers] == [b"", b""]
-    assert not listener(running).handshakes
+    assert not listener(running).opening
+
+
+async def test_a_burst_without_tls_is_opened_some_at_a_time(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "_PLAIN", 2)
+    running = await start()
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+        for _ in range(2):
+            listener(running)._accept_some(listener(running)._sockets[0])
+            assert listener(running).opening == 2
+        await until(lambda: len(running.connections) == 5)
+        assert listener(running).opening == 0
 
 
 async def test_an_address_in_use_is_an_error(context: ssl.SSLContext) -> None:
     first, second = (
-        TlsListener(asyncio.Protocol, context, limit=1, handshake_timeout_s=1.0, shutdown_timeout_s=1.0)
+        Listener(asyncio.Protocol, context, max_handshakes=1, handshake_timeout_s=1.0, shutdown_timeout_s=1.0)
         for _ in range(2)
     )
     port = await first.start("127.0.0.1", 0)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=f"in use.*'127.0.0.1', port {port}"):
         await second.start("127.0.0.1", port)
     first.close()
 

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help demo test check format bench profile fuzz mutants docs clean
+.PHONY: help demo test deploy-check check format bench profile fuzz mutants docs clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ check: $(VENV)/.dev ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	HISTORIES=200 $(PYTEST) -m 'not e2e' -q
+
+deploy-check: $(VENV)/.dev ## Render, validate and apply everything under deploy/, against a real kube-apiserver
+	$(BIN)/python -m tests.deploy
 
 format: $(VENV)/.dev ## Rewrite the sources in the house format
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What every test gets: the costly assertions are on, and the control-plane fixtures are known."""
+"""What every test gets: the costly assertions are on, and the fixtures of control plane and browser are known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 # As a whole, before typha takes the parts that it needs: some tests use it as an agent's author would.
 import kubernetes_asyncio  # noqa: F401
 
-pytest_plugins = ["tests.controlplane.fixtures"]
+pytest_plugins = ["tests.controlplane.fixtures", "tests.chromium.fixtures"]
 
 os.environ["TYPHA_VERIFY"] = "1"
 

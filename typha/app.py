@@ -14,10 +14,8 @@ import logging
 import os
 import random
 import ssl
-import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from typha import feeds
@@ -27,7 +25,7 @@ from typha.cache.topic import Topic
 from typha.config import Config
 from typha.downstream.server import Server
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.statistics import ServerStatistics
+from typha.downstream.statistics import ServerStatistics, SubscriberStatistics
 from typha.downstream.tls import server_context
 from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
@@ -37,7 +35,9 @@ from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
 from typha.machine import MemoryGuard, cgroup_limit_bytes, raise_file_limit, resident_bytes
 from typha.observe import picture
+from typha.observe.history import History
 from typha.observe.http import ObserveServer
+from typha.observe.inquiries import Inquiries
 from typha.observe.quarantines import Quarantines
 from typha.observe.status import Board, Status, UpstreamStatus
 from typha.replicas.wiring import neighbours_of
@@ -166,8 +166,15 @@ class App:
         self._outside = Outside(drop_in, self._board, random=self._random.random) if drop_in is not None else None
         in_feeds = {name for names in self._spec.feeds.values() for name in names}
         self._required = {name: not in_feeds or name in in_feeds for name in self._spec.topics}
+        self._history = History()
+        inquiries = Inquiries(
+            self.catalog.topics,
+            each_subscriber=self.server.each_subscriber,
+            publish=self._publish,
+            secret=[spec.name for spec in self._spec.topics.values() if spec.source.resource.is_secret],
+        )
         self._observer = ObserveServer(
-            self._board, health=config.health, admin=config.admin, refresh=self._refresh_from_thread
+            self._board, health=config.health, admin=config.admin, history=self._history, inquiries=inquiries
         )
 
     async def run(self, ready: Callable[[int], None] | None) -> None:
@@ -279,11 +286,11 @@ class App:
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
-            self.server.gate.joins_paused = self._memory.look(resident_bytes())
+            self.server.connection_limits.joins_paused = self._memory.look(resident_bytes())
             heap.tick(time.monotonic())
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
-    def _publish(self, *, with_subscribers: bool = False) -> None:
+    def _publish(self, subscribers: Sequence[SubscriberStatistics] = ()) -> None:
         now = time.monotonic()
         stage = self.server.statistics()
         self._publish_figures(stage, now)
@@ -300,7 +307,7 @@ class App:
                     max_connections=self._config.limits.max_connections,
                     share=self.server.share,
                     peers=self._neighbours.table.peers if self._neighbours is not None else (),
-                    memory=(self._memory.limit_bytes, self.server.gate.joins_paused),
+                    memory=(self._memory.limit_bytes, self.server.connection_limits.joins_paused),
                 ),
                 upstream=UpstreamStatus(
                     address=self._session.host,
@@ -312,9 +319,10 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
-                subscribers=picture.subscribers(self.server.subscribers()) if with_subscribers else (),
+                subscribers=picture.subscribers(subscribers),
             )
         )
+        self._history.add(self._board.read())
 
     def _publish_figures(self, stage: ServerStatistics, now: float) -> None:
         if self._outside is not None:
@@ -326,18 +334,6 @@ class App:
     def _contact_at(self, topics: tuple[str, ...]) -> float | None:
         heard = [at for name in topics if (at := self.catalog.topics[name].contact_at) is not None]
         return max(heard, default=None)
-
-    def _refresh_from_thread(self, timeout_s: float) -> None:
-        """Called on the observers' thread: have the loop publish now, and wait for it."""
-        done = threading.Event()
-
-        def publish() -> None:
-            self._publish(with_subscribers=True)
-            done.set()
-
-        with suppress(RuntimeError):  # the loop is closed: the last picture stays
-            self._loop.call_soon_threadsafe(publish)
-            done.wait(timeout_s)
 
 
 def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | None:

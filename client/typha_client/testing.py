@@ -262,8 +262,8 @@ class FakeServer:
             return self._refuse_always
         unknown = [name for name in names if name not in self.topics]
         if unknown or not names:
-            what = ", ".join(unknown) or f"feed {hello.feed}"
-            return m.Refused(RefusalCode.UNKNOWN_TOPIC, f"not served here: {what}")
+            what, known = (f"topic {unknown[0]!r}", self.topics) if unknown else (f"feed {hello.feed!r}", self.feeds)
+            return m.Refused(RefusalCode.UNKNOWN_TOPIC, f"no {what} here; there are: {', '.join(sorted(known))}")
         if hello.resume_cluster == self.cluster:
             for name in names:
                 if name in hello.resume and hello.resume[name].seen > self.topics[name].head:

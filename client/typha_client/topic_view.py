@@ -73,6 +73,11 @@ class TopicView:
         return self._replica.cursor
 
     @property
+    def format(self) -> str:
+        """What the server calls the way in which it makes these values; "" before the first snapshot."""
+        return self._replica.format
+
+    @property
     def state(self) -> TopicState:
         """The server's state of the topic, as last told; ``stale`` also where no server will have us."""
         return self._health.state

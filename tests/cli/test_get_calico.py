@@ -133,4 +133,4 @@ def test_several_entries_under_one_name_are_a_list(run: Run, server: FakeServer)
 def test_a_topic_that_is_not_there_is_refused_under_its_full_name(run: Run, server: FakeServer) -> None:
     result = run("get", "hep", "-s", server.address)
     assert result.exit_code == 1
-    assert "not served here: hostendpoints" in result.stderr
+    assert "no topic 'hostendpoints' here" in result.stderr

@@ -78,7 +78,7 @@ async def test_wait_for_version(typha_server: FakeServer) -> None:
         assert await line(process) == "pods holds everything up to 1: 1 entries"
         assert await process.wait() == 0
     async with example("wait_for_version.py", typha_server.address, "nodes", "1") as process:
-        assert await line(process) == "the server refuses: unknown_topic: not served here: nodes"
+        assert await line(process) == "the server refuses: unknown_topic: no topic 'nodes' here; there are: pods"
         assert await process.wait() == 1
 
 

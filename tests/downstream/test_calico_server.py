@@ -258,7 +258,7 @@ async def test_age_moves_native_agents_only(start: Start) -> None:
 
 async def test_no_snapshot_while_memory_is_short(start: Start) -> None:
     running = await start(calico=True)
-    running.server.gate.joins_paused = "memory"
+    running.server.connection_limits.joins_paused = "memory"
     peer = await calico_peer(running)
     peer.send(HELLO)
     assert await closed(running, peer) == {"refused_overloaded": 1}

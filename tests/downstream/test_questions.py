@@ -67,7 +67,7 @@ async def test_a_server_that_is_not_complete_says_what_it_waits_for(start: Start
 async def test_memory_that_is_short_stops_snapshots_and_not_resumes(start: Start) -> None:
     running = await start()
     held = await running.joined()
-    running.server.gate.joins_paused = "memory: 95 of 100 MiB are in use"
+    running.server.connection_limits.joins_paused = "memory: 95 of 100 MiB are in use"
     late = await running.peer()
     late.send(HELLO)
     (refused,) = await late.rest()

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.drop_in.pems import authority
+from tests.kit.pems import authority
 from typha.config import Config, ConfigError, HostPort, load
 from typha.drop_in.addresses import every_address
 from typha.drop_in.load import load_parameters, split_environment
 from typha.drop_in.mapping import PLAIN_TEXT, DropInSettings, settings_of
 from typha.drop_in.settings import DropIn, MetricsPort, MetricsTls, Rebalancing
 from typha.drop_in.tls import Identity, TlsFiles
+from typha.observe.ports import listen
 
 KUBERNETES = {"TYPHA_DATASTORETYPE": "kubernetes"}
 # Of Calico's manifest.
@@ -240,6 +241,13 @@ def test_a_debug_port_beyond_loopback_is_what_it_is_in_typha(files: TlsFiles) ->
     found = valid(tls_environment(files) | {"TYPHA_CLIENTCN": "felix"} | debug)
     assert found.config.admin == HostPort("0.0.0.0", 6060)
     assert found.drop_in.agent_tls is not None
+
+
+def test_a_debug_host_of_none_is_every_address() -> None:
+    """It could not be bound: the observers' ports take no empty host."""
+    admin = valid(KUBERNETES | {"TYPHA_DEBUGHOST": "none", "TYPHA_DEBUGPORT": "6060"}).config.admin
+    assert admin is not None
+    listen("admin", HostPort(admin.host, 0)).close()
 
 
 def test_files_that_are_all_missing_never_mean_plain_text() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.controlplane.controlplane import ControlPlane
-from tests.deploy.manifests import find as find_in_base
-from tests.deploy.manifests import resource_path
+from tests.deploy.cluster import resource_path
+from tests.deploy.rendering import container_of, kustomized
 from tests.drop_in.manifests import OVERLAY, Manifest, container, environment, find, kustomization, load
 from typha.config import HostPort
 from typha.drop_in.load import load_parameters
@@ -21,7 +21,7 @@ def test_every_file_is_listed() -> None:
 
 
 def test_the_image_is_ours_and_nothing_else_of_calicos_is() -> None:
-    assert container()["image"] == find_in_base("Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert container()["image"] == container_of(kustomized("base"))["image"]
     assert container()["args"] == ["component", "typha"]
     assert "command" not in container()
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.drop_in.pems import Authority, authority
 from tests.drop_in.test_health import NODES, READY, STATUSES, TIERS, published
+from tests.kit.pems import Authority, authority
 from typha.config import HostPort
 from typha.drop_in.ports import DropInPorts
 from typha.drop_in.settings import ClientAuth, DropIn, MetricsPort, MetricsTls

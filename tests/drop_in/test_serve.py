@@ -18,9 +18,9 @@ from tests.controlplane.admin_rest import wait_until
 from tests.controlplane.controlplane import ControlPlane
 from tests.corpus.cluster import Cluster
 from tests.drop_in.manifests import container, environment
-from tests.drop_in.pems import authority
 from tests.drop_in.test_metrics import REFERENCE
 from tests.drop_in.test_ports import get
+from tests.kit.pems import authority
 from typha.drop_in.tls import TlsFiles, client_context
 
 pytestmark = pytest.mark.e2e

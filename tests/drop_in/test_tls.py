@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.drop_in.pems import Authority, authority
+from tests.kit.pems import Authority, authority
 from typha.downstream.tls import TlsError
 from typha.drop_in.tls import (
     CIPHER_SUITES,

@@ -83,6 +83,11 @@ class TyphaProcess:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def admin_url(self) -> str:
+        """The status page."""
+        return f"http://127.0.0.1:{self._serving['admin']}/"
+
+    @property
     def is_running(self) -> bool:
         """Whether its process exists."""
         return self._child is not None and self._child.is_running
@@ -146,6 +151,10 @@ class TyphaProcess:
         """/status."""
         page: Json = json.loads(self.page("/status", admin=True).text)
         return page
+
+    def status_address(self) -> str:
+        """Where the admin port is."""
+        return f"127.0.0.1:{self._serving['admin']}"
 
     def topic(self, name: str) -> Json:
         """One topic of /status."""

@@ -1,80 +1,32 @@
 """The Go agent: built once into the cache, run as a process, its JSON lines as they come.
 
-Invariants
-1. The repository is never written to: the binary goes to ``$XDG_CACHE_HOME/typha-interop`` (else ``~/.cache``), under
-   a key of all that decides its bytes; a folder under its final name is complete.
-2. What is missing fails the test with what to do; nothing is skipped.
+What is missing fails the test with what to do; nothing is skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import json
-import os
-import platform
 import signal
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from tests.controlplane import build
-from tests.controlplane.go_toolchain import find_go
-from tests.controlplane.server_process import ControlPlaneError
+from tests.controlplane import go_program
 
 SOURCES: Final = Path(__file__).parent / "gomodule"
-# Compiling what it needs of Go's standard library takes half a minute on two cores, the wheel of Go about as long.
-BUILD_TIMEOUT_S: Final = 600
 Line = dict[str, Any]
 
 
 class GoAgentError(Exception):
-    """The agent cannot be built, or ended or kept silent where it should not."""
+    """The agent ended or kept silent where it should not."""
 
 
 def find_or_build() -> Path:
-    """The agent's binary. Raises GoAgentError that says what to do."""
-    root = build.cache_folder().with_name("typha-interop")
-    root.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(f"{platform.system()} {platform.machine()}".encode())
-    for source in sorted(SOURCES.iterdir()):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    folder = root / digest.hexdigest()[:16]
-    with (root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            _build(root, folder)
-    return folder / "agent"
-
-
-def _build(root: Path, target: Path) -> None:
-    try:
-        go = find_go(build.cache_folder())
-    except ControlPlaneError as error:
-        raise GoAgentError(f"the Go agent of tests/interop needs the same Go as the control plane: {error}") from error
-    with tempfile.TemporaryDirectory(dir=root, prefix=".building-") as temporary:
-        output = Path(temporary) / "bin"
-        command = [str(go.command), "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"]
-        done = subprocess.run(
-            [*command, "-o", f"{output}/agent", "."],
-            cwd=SOURCES,
-            env=os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BUILD_TIMEOUT_S,
-            check=False,
-        )
-        if done.returncode:
-            raise GoAgentError(
-                f"`go build` in {SOURCES} ended with exit code {done.returncode}: {done.stderr.strip()[-2000:]}\n"
-                "What to do: github.com/golang/snappy must be fetchable (GOPROXY, or a warm module cache)."
-            )
-        output.rename(target)
+    """The agent's binary. Raises ControlPlaneError that says what to do."""
+    return go_program.find_or_build("interop", SOURCES)
 
 
 class GoAgent:

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.interop.go_agent import BUILD_TIMEOUT_S, GoAgent
+from tests.controlplane.go_program import BUILD_TIMEOUT_S
+from tests.interop.go_agent import GoAgent
 from tests.interop.simulated import WAIT_S, Cluster, log_of, wait_equal
 from typha.config.calico_kinds import BUILT_IN_FEEDS
 from typha_client import Client, connect

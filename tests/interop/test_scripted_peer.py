@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.calico_wire import recordings
-from tests.interop.go_agent import BUILD_TIMEOUT_S, GoAgent, digest_of
+from tests.controlplane.go_program import BUILD_TIMEOUT_S
+from tests.interop.go_agent import GoAgent, digest_of
 from tests.interop.scripted_peer import Gone, ScriptedPeer, Talk
 from typha.calico_wire.agent import ServerStream
 from typha.calico_wire.messages import Ack, ClientHello, KVs, Pong, SyncStatus, UpdateType

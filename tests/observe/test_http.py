@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -15,7 +14,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from tests.observe.pictures import picture
 from typha.config import HostPort
 from typha.observe import ports
+from typha.observe.history import History
 from typha.observe.http import ObserveServer
+from typha.observe.pages import Request
 from typha.observe.ports import MAX_CONNECTIONS, MAX_REQUEST_BYTES, ObserveError, parse_request
 from typha.observe.status import Board
 
@@ -101,23 +102,73 @@ def test_status_is_json_on_the_admin_port_alone(server: ObserveServer, board: Bo
     assert get(server.health_port, "/status")[0] == 404
 
 
-def test_status_is_refreshed_first(board: Board) -> None:
-    def refresh(timeout_s: float) -> None:
-        assert threading.current_thread().name == "typha-observe"
-        board.publish(picture())
-
-    with running(ObserveServer(board, health=None, admin=ANY, refresh=refresh)) as server:
-        assert server.health_port is None
-        assert get(server.admin_port, "/status")[0] == 200
-
-
 def test_a_failing_page_is_a_500_and_the_probes_go_on(board: Board) -> None:
-    def refresh(timeout_s: float) -> None:
-        raise ZeroDivisionError
+    class Broken(History):
+        def page(self, after: int, now: float) -> dict[str, object]:
+            raise ZeroDivisionError
 
-    with running(ObserveServer(board, health=ANY, admin=ANY, refresh=refresh)) as server:
-        assert get(server.admin_port, "/status")[0] == 500
+    with running(ObserveServer(board, health=ANY, admin=ANY, history=Broken())) as server:
+        assert get(server.admin_port, "/history")[0] == 500
         assert get(server.health_port, "/livez")[0] == 200
+
+
+def test_the_page_comes_from_the_package_under_a_strict_policy(server: ObserveServer) -> None:
+    for target, content_type in (
+        ("/", "text/html"),
+        ("/page/main.js", "text/javascript"),
+        ("/page/page.css", "text/css"),
+    ):
+        assert server.admin_port is not None
+        with closing(http.client.HTTPConnection("127.0.0.1", server.admin_port, timeout=5)) as connection:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            assert (response.status, response.headers.get_content_type()) == (200, content_type)
+            policy = response.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+            assert "unsafe" not in policy
+            assert "http" not in policy
+    # Neither what lies beside it, nor from the port that strangers reach.
+    for target in ("/page/uplot.LICENSE", "/page/../pages.py", "/page/%2e%2e/pages.py", "/page/"):
+        assert get(server.admin_port, target)[0] == 404
+    assert get(server.health_port, "/")[0] == 404
+    assert get(server.health_port, "/objects")[0] == 404
+
+
+@pytest.mark.parametrize("host", ["localhost:9096", "127.0.0.1:9096", "[::1]:9096", "typha.localhost", "10.1.2.3"])
+def test_a_port_on_loopback_answers_to_local_names(server: ObserveServer, host: str) -> None:
+    assert get(server.admin_port, "/", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "localhost.attacker.example", "127.0.0.1.attacker.example:9096"])
+def test_a_name_that_was_made_to_resolve_to_loopback_reads_nothing(
+    server: ObserveServer, board: Board, host: str
+) -> None:
+    board.publish(picture())
+    assert get(server.admin_port, "/status", Host=host)[0] == 421
+    # The probes and metrics of the port for everybody are no secret.
+    assert get(server.health_port, "/livez", Host=host)[0] == 200
+
+
+def test_a_wrong_query_is_a_400_that_says_what_there_is(server: ObserveServer) -> None:
+    status, content_type, body = get(server.admin_port, "/history?since=3")
+    assert (status, content_type) == (400, "application/json")
+    assert json.loads(body) == {"error": "unknown parameter 'since'; there are: after"}
+
+
+def test_status_without_subscribers(server: ObserveServer, board: Board) -> None:
+    board.publish(picture())
+    assert "subscribers" not in json.loads(get(server.admin_port, "/status?subscribers=none")[2])
+
+
+def test_history_is_what_was_published(board: Board, clock: Clock) -> None:
+    history = History()
+    with running(ObserveServer(board, health=None, admin=ANY, history=history)) as server:
+        for _ in range(3):
+            board.publish(picture())
+            history.add(board.read())
+            clock.now += 1
+        page = json.loads(get(server.admin_port, "/history?after=1")[2])
+        assert [dict(zip(page["fields"], row, strict=True))["age_s"] for row in page["samples"]] == [1.0]
 
 
 def test_what_is_not_a_page(server: ObserveServer) -> None:
@@ -186,9 +237,7 @@ def test_a_taken_port_is_an_error_that_says_what_to_do(board: Board) -> None:
         server.stop()
 
 
-def test_parse_request_takes_the_accept_header() -> None:
-    assert parse_request(b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nACCEPT: text/plain\r\n\r\n") == (
-        "GET",
-        "/metrics?x=1",
-        "text/plain",
+def test_parse_request_takes_the_headers() -> None:
+    assert parse_request(b"GET /metrics?x=1 HTTP/1.1\r\nHost: x\r\nACCEPT: text/plain\r\n\r\n") == Request(
+        "GET", "/metrics?x=1", {"host": "x", "accept": "text/plain"}
     )

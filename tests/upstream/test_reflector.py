@@ -50,9 +50,9 @@ async def test_first_list_is_consistent(make_rig: MakeRig) -> None:
         asked: list[str] = []
         lister = rig.session.request
 
-        def spy(phase, path, parameters, timeout, *, lister=lister, asked=asked):  # type: ignore[no-untyped-def]
+        def spy(phase, path, parameters, timeout, *, body=None, lister=lister, asked=asked):  # type: ignore[no-untyped-def]
             asked.append(f"{phase} {parameters.get('resourceVersion')}")
-            return lister(phase, path, parameters, timeout)
+            return lister(phase, path, parameters, timeout, body=body)
 
         rig.session.request = spy  # type: ignore[method-assign]
         await rig.following()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from typha.cli import connecting as c
-from typha.cli.calico_columns import legacy_table, tables_of
-from typha.cli.calico_keys import TOPICS, place_of
-from typha.cli.columns import columns_of
 from typha.cli.exits import USAGE, CliError, say
 from typha.cli.output import json_page, printable, show, table, write
 from typha.cli.where import parse_where
+from typha.columns.calico import legacy_table, tables_of
+from typha.columns.calico_keys import TOPICS, place_of
+from typha.columns.plain import columns_of
 
 if TYPE_CHECKING:
     from typha_client import Entry
@@ -124,7 +124,7 @@ def print_entries(topic: str, entries: list[Entry], output: GetOutput, *, single
         if found is None:
             raise CliError(f"-o legacy shows workload endpoints only, not {topic}", "leave it out", code=USAGE)
         if entries:
-            show(table(*found))
+            show(table(found.columns, found.rows))
     else:
         _show_tables(entries, wide=output is GetOutput.WIDE, every=every)
 
@@ -139,7 +139,7 @@ def _list(entries: list[Entry]) -> dict[str, Any]:
 def _show_tables(entries: list[Entry], *, wide: bool, every: bool) -> None:
     found = tables_of(entries, wide=wide, every=every)
     tables = [*found.tables, *([columns_of(found.others, wide=wide)] if found.others else [])]
-    for index, (names, rows) in enumerate(tables):
+    for index, each in enumerate(tables):
         if index:
             typer.echo()
-        show(table(names, rows))
+        show(table(each.columns, each.rows))

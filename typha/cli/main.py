@@ -8,11 +8,14 @@ import typer
 
 from typha.cli import exits
 from typha.cli.demo.command import demo
+from typha.cli.doctor import doctor
 from typha.cli.dump import dump
 from typha.cli.get import get
+from typha.cli.rbac import rbac
 from typha.cli.serve import serve
 from typha.cli.status import status
 from typha.cli.tail import tail
+from typha.cli.verify import verify
 from typha.drop_in.command import component
 from typha.version import __version__
 
@@ -46,7 +49,7 @@ def options(
     """
 
 
-for command in (serve, demo, dump, tail, get, status):
+for command in (serve, doctor, demo, dump, tail, get, rbac, status, verify):
     app.command(epilog=exits.HELP)(command)
 
 app.add_typer(component)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from typha.config.contradictions import find_contradictions
 from typha.config.environment import CONFIG, VERIFY, unknown_variables, variable_of
-from typha.config.kinds import Kind, Switch, WrongValueError
+from typha.config.kinds import File, Kind, Switch, WrongValueError
 from typha.config.model import Config
 from typha.config.problems import ConfigError, Problem, did_you_mean, shown
 from typha.config.setting import Setting
@@ -65,11 +65,13 @@ def load(
     flags: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     file: Path | None = None,
+    open_files: bool = True,
 ) -> Loaded:
     """Join the sources and judge the result.
 
     ``flags`` maps paths (``listen``) to their text, without those that were not given. ``file`` is --config; without
-    it ``TYPHA_CONFIG`` names the file, and without that there is none. Raises ConfigError with all that is wrong.
+    it ``TYPHA_CONFIG`` names the file, and without that there is none. ``open_files=False``, for commands that run
+    elsewhere than the server, does not judge the files that settings name. Raises ConfigError with all that is wrong.
     """
     flags, environment = flags or {}, environment or {}
     settings = {path: setting for path, setting, _ in settings_of()}
@@ -117,11 +119,15 @@ def load(
     problems.extend(
         problem
         for problem in find_contradictions(config, lambda path: _place(path, sources, document))
-        if problem.key not in wrong
+        if problem.key not in wrong and (open_files or not _names_a_file(settings, problem.key))
     )
     if problems:
         raise ConfigError(problems)
     return Loaded(config, sources)
+
+
+def _names_a_file(settings: Mapping[str, Setting], path: str) -> bool:
+    return path in settings and isinstance(settings[path].kind, File)
 
 
 def _variable(name: str) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from typha.downstream.connection import Connection
 from typha.downstream.fan_out import FanOut
@@ -14,6 +14,7 @@ from typha.downstream.statistics import (
     SubscriberStatistics,
     SubscriberTopic,
 )
+from typha.downstream.streams import Group
 from typha.downstream.subscription import Phase
 
 
@@ -28,27 +29,36 @@ def statistics(
 ) -> ServerStatistics:
     """``closed`` counts the connections that ended; those that are open are added."""
     by_topic: Counter[str] = Counter()
-    lagging = 0
+    in_groups: Counter[Group] = Counter()
+    lagging = bytes_sent = frames_sent = bytes_received = 0
+    for connection in connections:
+        subscriber = connection.subscriber
+        bytes_sent += subscriber.bytes_sent
+        frames_sent += subscriber.frames_sent
+        bytes_received += connection.bytes_received
+        if connection.is_welcomed:
+            group, subscriptions = subscriber.group, connection.session.subscriptions
+            lagging += group is None
+            # A feed has 20 topics: of 5,000 subscribers they are counted once for each group.
+            if group is not None and len(group.streams) == len(subscriptions):
+                in_groups[group] += 1
+            else:
+                by_topic.update(s.topic.name for s in subscriptions)
+    for group, count in in_groups.items():
+        for stream in group.streams:
+            by_topic[stream.topic.name] += count
     totals = ServerCounters(
         accepted=closed.accepted,
         welcomed=closed.welcomed,
         modes=Counter(closed.modes),
         closed=Counter(closed.closed),
-        bytes_sent=closed.bytes_sent,
-        frames_sent=closed.frames_sent,
-        bytes_received=closed.bytes_received,
+        bytes_sent=closed.bytes_sent + bytes_sent,
+        frames_sent=closed.frames_sent + frames_sent,
+        bytes_received=closed.bytes_received + bytes_received,
         protocol_errors=Counter(closed.protocol_errors),
         over_limits=Counter(closed.over_limits),
         go_aways=Counter(closed.go_aways),
     )
-    for connection in connections:
-        subscriber = connection.subscriber
-        totals.bytes_sent += subscriber.bytes_sent
-        totals.frames_sent += subscriber.frames_sent
-        totals.bytes_received += connection.bytes_received
-        if connection.is_welcomed:
-            by_topic.update(s.topic.name for s in connection.session.subscriptions)
-            lagging += subscriber.group is None
     return ServerStatistics(
         connections=len(connections),
         subscribers=len(fan_out.subscribers),
@@ -65,36 +75,32 @@ def statistics(
     )
 
 
-def subscribers(connections: Collection[Connection], now: float) -> list[SubscriberStatistics]:
-    """Every welcomed connection, with its place in each topic."""
-    listed = []
-    for connection in connections:
+def each_subscriber(connections: Collection[Connection], now: float) -> Iterator[SubscriberStatistics]:
+    """Every connection of this moment that was welcomed, with its place in each topic when it is its turn."""
+    for connection in tuple(connections):
         session, subscriber = connection.session, connection.subscriber
         if not connection.is_welcomed:
             continue
         positions = {s.log: s.position for s in subscriber.group.streams} if subscriber.group else {}
-        listed.append(
-            SubscriberStatistics(
-                session=session.id,
-                address=connection.address,
-                node=session.node,
-                agent=session.agent,
-                age_s=now - connection.connected_at,
-                bytes_sent=subscriber.bytes_sent,
-                frames_sent=subscriber.frames_sent,
-                buffered_bytes=connection.buffered_bytes,
-                is_caught_up=subscriber.group is not None,
-                topics=tuple(
-                    SubscriberTopic(
-                        s.topic.name,
-                        s.phase.name.lower(),
-                        positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
-                        s.topic.head,
-                        s.applied,
-                        dict(session.where_of(s.topic.name)),
-                    )
-                    for s in session.subscriptions
-                ),
-            )
+        yield SubscriberStatistics(
+            session=session.id,
+            address=connection.address,
+            node=session.node,
+            agent=session.agent,
+            age_s=now - connection.connected_at,
+            bytes_sent=subscriber.bytes_sent,
+            frames_sent=subscriber.frames_sent,
+            buffered_bytes=connection.buffered_bytes,
+            is_caught_up=subscriber.group is not None,
+            topics=tuple(
+                SubscriberTopic(
+                    s.topic.name,
+                    s.phase.name.lower(),
+                    positions.get(s.log, s.position) if s.phase is Phase.LIVE else s.position,
+                    s.topic.head,
+                    s.applied,
+                    dict(session.where_of(s.topic.name)),
+                )
+                for s in session.subscriptions
+            ),
         )
-    return listed

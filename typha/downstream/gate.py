@@ -1,97 +1,69 @@
-"""Who is let in: limits on connections, before and after their Hello. Pure.
+"""Who is let in: what the server asks of a peer before it looks at what the peer wants. Pure.
 
-Place: the server asks `Gate.enter` when a connection stands, tells it when one was heard and when one is lost.
+Place: the server makes one; each connection's `Peer` comes from `peer_of`, each session asks `check` at its Hello, and
+`rights` for what it may read.
 
-Invariants
-1. Each limit has a name, which is the label of its metric; a refusal says the limit, when to come back and where to go.
-2. What is refused costs no more than its refusal: no topic was looked at, no walk begun.
-3. Loopback has no limit per address: whoever is there is on this machine, behind a proxy or in a test.
-
-Road not taken: to stop accepting. The kernel's backlog would hide from agents that another server has room.
+1. With a CA for clients, a peer must be known by a certificate of one of the wanted names. Where tokens are taken too,
+   one of the two is enough, and whoever brings both must be right with both.
+2. Who is refused hears why (Refused, unauthenticated), in the language that has a word for it, and the log names the
+   cause; nothing else is said to it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable
-from ipaddress import ip_address
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from typha.downstream.settings import DownstreamSettings
+from typha.downstream.identity import NOBODY, Peer, peer_of_certificate
+from typha.downstream.rights import Rights
 from typha.wire.errors import RefusedError
+from typha.wire.identity import WantedName, refusal_of
 from typha.wire.states import RefusalCode
 
-CONNECTIONS: Final = "connections"
-ADDRESS: Final = "address"
-UNHEARD: Final = "unheard"
-MEMORY: Final = "memory"
-TOPICS: Final = "topics"
-FILTERS: Final = "filters"
-LIMITS: Final = (CONNECTIONS, ADDRESS, UNHEARD, MEMORY, TOPICS, FILTERS)
+
+class Shown(NamedTuple):
+    """What a connection's certificate says: the peer, and why it is not let in by it ("" where it is)."""
+
+    peer: Peer = NOBODY
+    refusal: str = ""
 
 
-class OverLimitError(RefusedError):
-    """Refused because of the limit with this name."""
-
-    def __init__(
-        self, limit: str, message: str, retry_after_s: float | None = None, code: RefusalCode = RefusalCode.OVERLOADED
-    ) -> None:
-        super().__init__(code, message, retry_after_s)
-        self.limit = limit
+NOTHING_SHOWN = Shown()
 
 
 class Gate:
-    """Counts what is open: in all, by address, and before its Hello."""
+    """``asks_certificate``: there is a CA for clients; ``takes_tokens``: ServiceAccounts' tokens are reviewed."""
 
-    def __init__(self, settings: DownstreamSettings) -> None:
-        self._settings = settings
-        self.joins_paused = ""
-        """Why nobody may read a topic from its start now; "" where everybody may."""
-        self._open = 0
-        self._by_host: Counter[str] = Counter()
-        self._unheard: set[Hashable] = set()
+    def __init__(
+        self,
+        *,
+        asks_certificate: bool = False,
+        wanted: Sequence[WantedName] = (),
+        takes_tokens: bool = False,
+        rights: Rights | None = None,
+    ) -> None:
+        self.asks_certificate = asks_certificate
+        self.takes_tokens = takes_tokens
+        self.rights = rights or Rights()
+        self._wanted = tuple(wanted)
 
-    @property
-    def unheard(self) -> int:
-        """Connections whose Hello is awaited."""
-        return len(self._unheard)
+    def shown_by(self, certificate: Mapping[str, Any] | None) -> Shown:
+        """Of ``ssl.SSLObject.getpeercert()``, None without TLS or without one."""
+        if not self.asks_certificate:
+            return NOTHING_SHOWN
+        if not certificate and self.takes_tokens:
+            return NOTHING_SHOWN
+        if refusal := refusal_of(certificate, self._wanted):
+            return Shown(NOBODY, refusal)
+        return Shown(peer_of_certificate(certificate))
 
-    def enter(self, connection: Hashable, host: str, retry_after_s: float) -> OverLimitError | None:
-        """One more connection from this host; the refusal where a limit is passed by it. ``leave`` follows anyway."""
-        self._open += 1
-        self._by_host[host] += 1
-        settings, refusal = self._settings, None
-        if self._open > settings.max_connections:
-            refusal = (CONNECTIONS, f"{settings.max_connections} connections are open")
-        elif settings.max_per_address and self._by_host[host] > settings.max_per_address and not _is_loopback(host):
-            refusal = (ADDRESS, f"{settings.max_per_address} connections from {host} are open")
-        elif len(self._unheard) >= settings.max_unheard:
-            refusal = (UNHEARD, f"{settings.max_unheard} connections have not said Hello yet")
-        else:
-            self._unheard.add(connection)
-        return (
-            None if refusal is None else OverLimitError(refusal[0], f"{refusal[1]}; try another server", retry_after_s)
-        )
-
-    def pause(self, retry_after_s: float) -> OverLimitError | None:
-        """The refusal of who would read a topic from its start, where nobody may."""
-        return OverLimitError(MEMORY, self.joins_paused, retry_after_s) if self.joins_paused else None
-
-    def heard(self, connection: Hashable) -> None:
-        """It was welcomed, refused, or waits for its Welcome."""
-        self._unheard.discard(connection)
-
-    def leave(self, connection: Hashable, host: str) -> None:
-        """It is gone; once for each that entered."""
-        self._unheard.discard(connection)
-        self._open -= 1
-        self._by_host[host] -= 1
-        if not self._by_host[host]:
-            del self._by_host[host]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return True  # a unix socket has no address
+    def check(self, shown: Shown, *, by_token: Peer | None) -> Peer:
+        """Who it is. Raises RefusedError (unauthenticated) where it is nobody that may come in."""
+        if shown.refusal:
+            raise RefusedError(RefusalCode.UNAUTHENTICATED, shown.refusal)
+        if by_token is not None:
+            return shown.peer.joined(by_token)
+        if self.takes_tokens and shown.peer is NOBODY:
+            need = "a token of a ServiceAccount" + (" or a certificate" if self.asks_certificate else "")
+            raise RefusedError(RefusalCode.UNAUTHENTICATED, f"this server needs {need}, and none came")
+        return shown.peer

@@ -17,7 +17,7 @@ from typha.cache.catalog import Catalog
 from typha.cache.errors import FilterError
 from typha.cache.filters import Filter
 from typha.cache.topic import Topic
-from typha.downstream.gate import FILTERS, TOPICS, OverLimitError
+from typha.downstream.connection_limits import FILTERS, TOPICS, OverLimitError
 from typha.downstream.settings import DownstreamSettings
 from typha.wire.errors import RefusedError
 from typha.wire.messages import Hello, Where

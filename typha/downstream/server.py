@@ -16,7 +16,7 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Any, Final
@@ -26,10 +26,10 @@ from typha.calico_wire.errors import PeerError
 from typha.downstream import census
 from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.connection import Connection, Owner
+from typha.downstream.connection_limits import ConnectionLimits, OverLimitError
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
-from typha.downstream.gate import Gate, OverLimitError
 from typha.downstream.listener import Listener
 from typha.downstream.moves import Moves
 from typha.downstream.sessions import Sessions
@@ -44,8 +44,6 @@ from typha.wire.states import CloseCode, RefusalCode
 log = logging.getLogger("typha.downstream")
 
 _TICK_S: Final = 1.0
-# Connections looked at per slice of a tick: 1,000 take about 1 ms.
-_TICK_SLICE: Final = 1000
 # What a client is told to wait when the server as a whole cannot serve it now.
 _RETRY_S: Final = 2.0
 # Memory that is short stays short for longer than a crowd of connections.
@@ -99,7 +97,7 @@ class Server:
         self.share: int | None = None
         """Subscribers to hold beside the other servers; None while they are not known."""
         self.counters = ServerCounters()
-        self.gate = Gate(settings)
+        self.connection_limits = ConnectionLimits(settings)
         self.moves = Moves(
             settings,
             self.counters,
@@ -195,7 +193,7 @@ class Server:
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
         self._connections[connection] = None
-        refusal = self.gate.enter(connection, connection.host, self._jittered(_RETRY_S))
+        refusal = self.connection_limits.enter(connection, connection.host, self._jittered(_RETRY_S))
         if self._peer_refusal is not None and (why := self._peer_refusal(connection.peer_certificate)):
             log.warning("peer not let in", extra={"address": connection.address, "reason": why})
             connection.abort("identity")
@@ -206,7 +204,7 @@ class Server:
     def _admit(self) -> Load:
         if self.is_draining:
             raise RefusedError(RefusalCode.DRAINING, "this server stops", self._jittered(_RETRY_S))
-        pause = self.gate.pause(self._jittered(_MEMORY_RETRY_S))
+        pause = self.connection_limits.pause(self._jittered(_MEMORY_RETRY_S))
         return Load(len(self.fan_out.subscribers), self.share or self._settings.max_connections, pause)
 
     def _received(self, connection: Connection) -> None:
@@ -224,7 +222,7 @@ class Server:
         """After anything that may have moved a session that was not welcomed yet."""
         session = connection.session
         if session.state is not SessionState.HELLO:
-            self.gate.heard(connection)
+            self.connection_limits.heard(connection)
         if session.state is not SessionState.SEEN:
             self._waiting.discard(connection)
         match session.state:
@@ -266,7 +264,7 @@ class Server:
     def _lost(self, connection: Connection) -> None:
         session = connection.session
         self._connections.pop(connection, None)
-        self.gate.leave(connection, connection.host)
+        self.connection_limits.leave(connection, connection.host)
         self._waiting.discard(connection)
         if not self._connections:
             self._empty.set()
@@ -324,11 +322,12 @@ class Server:
             now = self._clock()
             self._catalog.tick(now)
             self.fan_out.tick(now)
-            connections = list(self._connections)
-            for start in range(0, len(connections), _TICK_SLICE):
-                for connection in connections[start : start + _TICK_SLICE]:
-                    self._tick(connection, now)
-                await asyncio.sleep(0)
+            stop_at = now + self._settings.round_budget_s
+            for connection in list(self._connections):
+                self._tick(connection, now)
+                if self._clock() >= stop_at:
+                    await asyncio.sleep(0)
+                    stop_at = self._clock() + self._settings.round_budget_s
             await self._train(now)
 
     async def _train(self, now: float) -> None:
@@ -379,7 +378,7 @@ class Server:
             self.fan_out,
             compression,
             is_draining=self.is_draining,
-            unheard=self.gate.unheard,
+            unheard=self.connection_limits.unheard,
         )
 
     def feeds(self) -> list[FeedViewStatistics]:
@@ -388,6 +387,10 @@ class Server:
             return []
         return self.views.statistics(self.fan_out.walks, encodings_of(self._settings.calico_max_message_kvs))
 
+    def each_subscriber(self) -> Iterator[SubscriberStatistics]:
+        """Every welcomed connection, one at a time: thousands are gone through in slices."""
+        return census.each_subscriber(self._connections, self._clock())
+
     def subscribers(self) -> list[SubscriberStatistics]:
-        """Every welcomed connection (for the status page; costs their number)."""
-        return census.subscribers(self._connections, self._clock())
+        """All of them at once; costs their number."""
+        return list(self.each_subscriber())

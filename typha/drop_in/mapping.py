@@ -152,7 +152,8 @@ class _Mapping:
 
     def _debug(self) -> HostPort | None:
         port = self._parameters.whole("DebugPort")
-        return HostPort(self._parameters.text("DebugHost") or every_address(), port) if port else None
+        # Unlike asyncio's, the observers' ports take no empty host; their `::` has both families.
+        return HostPort(self._parameters.text("DebugHost") or every_address() or "::", port) if port else None
 
     def _use_pod_cidr(self) -> bool:
         text = datastore.read(self._environment, "USE_POD_CIDR")

@@ -16,7 +16,7 @@ from typha.drop_in.https import ReloadingContext
 from typha.drop_in.metrics import CONTENT_TYPE, Exposition
 from typha.drop_in.settings import DropIn
 from typha.drop_in.statistics import Figures
-from typha.observe.pages import TEXT, Response
+from typha.observe.pages import TEXT, Request, Response
 from typha.observe.ports import Answer, Port, PortsThread
 from typha.observe.status import Board
 
@@ -28,9 +28,9 @@ _METHODS: Final = frozenset({"GET", "HEAD"})
 def health_pages(board: Board) -> Answer:
     """/liveness and /readiness."""
 
-    def answer(method: str, target: str, accept: str) -> Response:
-        path = target.partition("?")[0]
-        if method not in _METHODS:
+    async def answer(request: Request) -> Response:
+        path = request.target.partition("?")[0]
+        if request.method not in _METHODS:
             return _ONLY_READ
         if path not in {"/liveness", "/readiness"}:
             return _NOT_FOUND
@@ -44,10 +44,10 @@ def health_pages(board: Board) -> Answer:
 def metrics_pages(exposition: Exposition) -> Answer:
     """/metrics."""
 
-    def answer(method: str, target: str, accept: str) -> Response:
-        if method not in _METHODS:
+    async def answer(request: Request) -> Response:
+        if request.method not in _METHODS:
             return _ONLY_READ
-        is_known = target.partition("?")[0] == "/metrics"
+        is_known = request.target.partition("?")[0] == "/metrics"
         return Response(200, CONTENT_TYPE, exposition.render()) if is_known else _NOT_FOUND
 
     return answer

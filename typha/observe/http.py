@@ -2,31 +2,30 @@
 
 Path: `app` starts it before the first list and stops it last; `pages` decides what is answered, `ports` how.
 
-1. The thread only reads the board. It never waits for the server's loop, but for the admin page's refresh, which has
-   a time limit.
+1. The thread only reads the board. It never holds up the server's loop: what it asks of it goes through `Inquiries`,
+   and its own loop goes on meanwhile.
 2. A port that cannot be bound is an error of ``start``, in the caller's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 from typha.config.kinds import HostPort
+from typha.observe.answers import Answers
+from typha.observe.history import History
+from typha.observe.inquiries import Inquiries
 from typha.observe.metrics import make_registry
+from typha.observe.page_files import page_files
 from typha.observe.pages import Pages
 from typha.observe.ports import ObserveError, Port, PortsThread, listen
 from typha.observe.status import Board
 
 __all__ = ["ObserveError", "ObserveServer"]
 
-REFRESH_TIMEOUT_S: Final = 0.5
-
 
 class ObserveServer:
     """Port health and port admin; ``None`` leaves one out.
 
-    ``refresh(timeout_s)`` is called on this thread before /status is answered and may wait so long for a new picture.
+    Without ``inquiries`` the admin port has the picture alone: no search, no list of subscribers.
     """
 
     def __init__(
@@ -35,13 +34,16 @@ class ObserveServer:
         *,
         health: HostPort | None,
         admin: HostPort | None,
-        refresh: Callable[[float], None] | None = None,
+        history: History | None = None,
+        inquiries: Inquiries | None = None,
     ) -> None:
         registry = make_registry(board)
-        before_status = None if refresh is None else (lambda: refresh(REFRESH_TIMEOUT_S))
+        answers = Answers(board, history or History(), inquiries)
+        is_local = admin is not None and admin.is_loopback
+        more = {**answers.pages(), **page_files()}
         self._wanted = (
-            ("health", health, Pages(board, registry, admin=False)),
-            ("admin", admin, Pages(board, registry, admin=True, refresh=before_status)),
+            ("health", health, Pages(board, registry)),
+            ("admin", admin, Pages(board, registry, more, is_local=is_local)),
         )
         self._ports: dict[str, Port] = {}
         self._thread: PortsThread | None = None

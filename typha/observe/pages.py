@@ -1,90 +1,148 @@
-"""What the two ports answer: path, query and Accept header in, a response out. Pure, but for the board's clock.
+"""What the two ports answer: a request in, a response out. Path, query and headers decide; the sockets are `ports`'.
 
-Port health: /livez, /readyz (both with ``?verbose``), /metrics. Port admin: /status, and the same again.
+Port health: /livez, /readyz (both with ``?verbose``), /metrics. Port admin: the same again, /status, the questions of
+`answers`, and the page with its files.
+
+1. What is answered from the published picture costs the server's loop nothing; what needs the loop goes through
+   `Inquiries`, which bounds it.
+2. A wrong query is a 400 that says what was wrong and what there is.
+3. A port on loopback answers only who calls it by a loopback name or an address: a web page that has its own name
+   resolve to 127.0.0.1 (DNS rebinding) reads nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
 from typha.observe import metrics, readiness
+from typha.observe.queries import Parameters, QueryError
 from typha.observe.status import Board
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 
+_LOOPBACK_NAMES: Final = frozenset({"", "localhost"})
+
+
+class Request(NamedTuple):
+    """One request without its body. ``target`` is path and query; names of ``headers`` are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+
 
 class Response(NamedTuple):
-    """What goes back: status code, content type, body."""
+    """What goes back: status code, content type, body, and headers beside those that every response has."""
 
     code: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Page = Callable[[Request, Parameters], Awaitable[Response]]
+"""The request and its decoded query -> response. Raises QueryError."""
+
+
+def json_response(value: object, code: int = 200) -> Response:
+    """``value`` as JSON."""
+    # msgspec, not dataclasses.asdict and json: thousands of subscribers would hold the interpreter, and with it the
+    # server's loop, a hundred times as long.
+    return Response(code, JSON, msgspec.json.encode(value) + b"\n")
+
+
+def error_response(code: int, message: str) -> Response:
+    """``message`` as JSON, for pages that answer with JSON."""
+    return json_response({"error": message}, code)
+
+
+def is_local_name(host: str) -> bool:
+    """Whether a Host header names an address or loopback itself (RFC 6761: localhost and what ends in it)."""
+    name = urlsplit(f"//{host}").hostname or "" if host else ""
+    if name in _LOOPBACK_NAMES or name.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class Pages:
-    """The pages of one port, by path. ``refresh`` may bring the picture up to date before /status is answered."""
+    """The pages of one port, by path: the probes and metrics, and ``more``. ``is_local``: the port is on loopback."""
 
     def __init__(
-        self, board: Board, registry: CollectorRegistry, *, admin: bool, refresh: Callable[[], None] | None = None
+        self,
+        board: Board,
+        registry: CollectorRegistry,
+        more: Mapping[str, Page] | None = None,
+        *,
+        is_local: bool = False,
     ) -> None:
         self._board = board
         self._registry = registry
-        self._refresh = refresh
-        self._pages: dict[str, Callable[[bool, str], Response]] = {
+        self._is_local = is_local
+        self._pages: dict[str, Page] = {
             "/livez": self._livez,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
+            **(more or {}),
         }
-        if admin:
-            self._pages["/status"] = self._status
 
-    def answer(self, method: str, target: str, accept: str) -> Response:
-        """The page at ``target`` (path and query)."""
-        if method not in ("GET", "HEAD"):
+    async def answer(self, request: Request) -> Response:
+        """The page that the request asks for."""
+        if request.method not in ("GET", "HEAD"):
             return Response(405, TEXT, b"only GET and HEAD\n")
-        parts = urlsplit(target)
+        host = request.headers.get("host", "")
+        if self._is_local and not is_local_name(host):
+            return Response(421, TEXT, b"this port answers to localhost and to addresses, not to other names\n")
+        parts = urlsplit(request.target)
         page = self._pages.get(parts.path)
         if page is None:
-            known = " ".join(self._pages)
+            known = " ".join(path for path in self._pages if "." not in path)
             return Response(404, TEXT, f"no such page; there are: {known}\n".encode())
-        verbose = parse_qs(parts.query, keep_blank_values=True).get("verbose", ["false"])[0] not in ("0", "false")
-        return page(verbose, accept)
+        try:
+            return await page(request, Parameters.parse(parts.query))
+        except QueryError as error:
+            return error_response(400, str(error))
 
-    def _livez(self, verbose: bool, accept: str) -> Response:
+    async def _livez(self, _: Request, query: Parameters) -> Response:
         checks = readiness.liveness(self._board.read(), self._board.now())
-        return self._probe(checks, verbose)
+        return self._probe(checks, query)
 
-    def _readyz(self, verbose: bool, accept: str) -> Response:
-        return self._probe(readiness.readiness(self._board.read()), verbose)
+    async def _readyz(self, _: Request, query: Parameters) -> Response:
+        return self._probe(readiness.readiness(self._board.read()), query)
 
     @staticmethod
-    def _probe(checks: list[readiness.Check], verbose: bool) -> Response:
+    def _probe(checks: list[readiness.Check], query: Parameters) -> Response:
         code = 200 if all(check.holds for check in checks) else 503
-        return Response(code, TEXT, readiness.render(checks, verbose=verbose).encode())
+        return Response(code, TEXT, readiness.render(checks, verbose=query.flag("verbose")).encode())
 
-    def _metrics(self, verbose: bool, accept: str) -> Response:
-        body, content_type = metrics.render(self._registry, accept)
+    async def _metrics(self, request: Request, _: Parameters) -> Response:
+        body, content_type = metrics.render(self._registry, request.headers.get("accept", ""))
         return Response(200, content_type, body)
 
-    def _status(self, verbose: bool, accept: str) -> Response:
-        if self._refresh is not None:
-            self._refresh()
-        published, now = self._board.read(), self._board.now()
-        if published.status is None:
-            return Response(503, JSON, b'{"error":"starting: nothing was published yet"}\n')
-        page = {
+
+def status_page(board: Board, *, subscribers: bool) -> Response:
+    """The picture as JSON; a probe's verdict on it and its age in seconds come first."""
+    published, now = board.read(), board.now()
+    if published.status is None:
+        return error_response(503, "starting: nothing was published yet")
+    left_out = () if subscribers else ("subscribers",)
+    fields = [field.name for field in dataclasses.fields(published.status) if field.name not in left_out]
+    return json_response(
+        {
             "age_s": round(max(0.0, now - published.status_at), 3),
             "ready": all(check.holds for check in readiness.readiness(published)),
             "live": all(check.holds for check in readiness.liveness(published, now)),
-            **{field.name: getattr(published.status, field.name) for field in dataclasses.fields(published.status)},
+            **{name: getattr(published.status, name) for name in fields},
         }
-        # msgspec, not dataclasses.asdict and json: thousands of subscribers would hold the interpreter, and with it the
-        # server's loop, a hundred times as long.
-        return Response(200, JSON, msgspec.json.encode(page) + b"\n")
+    )

@@ -36,12 +36,14 @@ def topics(
 ) -> tuple[s.TopicStatus, ...]:
     """Every topic of the catalog."""
     return tuple(
-        _topic(topic.statistics(), required[topic.name], subscribers.get(topic.name, 0), now)
+        _topic(topic.statistics(), topic.attributes, required[topic.name], subscribers.get(topic.name, 0), now)
         for topic in catalog.topics.values()
     )
 
 
-def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float) -> s.TopicStatus:
+def _topic(
+    topic: TopicStatistics, filters: tuple[str, ...], required: bool, subscribers: int, now: float
+) -> s.TopicStatus:
     listed = list(topic.quarantined.items())[:_QUARANTINED_LISTED]
     return s.TopicStatus(
         name=topic.name,
@@ -49,6 +51,7 @@ def _topic(topic: TopicStatistics, required: bool, subscribers: int, now: float)
         since_s=max(0.0, now - topic.state_since_at),
         message=topic.message,
         required=required,
+        filters=filters,
         has_synced=topic.has_synced,
         resumable=topic.is_ordered,
         head=topic.head,

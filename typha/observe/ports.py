@@ -20,11 +20,11 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from typha.config.kinds import HostPort
-from typha.observe.pages import TEXT, Response
+from typha.observe.pages import TEXT, Request, Response
 
 log = logging.getLogger("typha.observe")
 
@@ -43,14 +43,15 @@ REASONS: Final = {
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
+    421: "Misdirected Request",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
 
 
-Answer = Callable[[str, str, str], Response]
-"""Method, target (path and query) and Accept header -> response."""
+Answer = Callable[[Request], Awaitable[Response]]
+"""What a port does with a request; while it waits, the port's other connections go on."""
 
 
 class ObserveError(Exception):
@@ -193,48 +194,49 @@ class Port:
         else:
             self._waiting.pop(task, None)
             self._answering.add(task)
-            method, response = self._respond(head)
+            method, response = await self._respond(head)
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             writer.write(encode(response, with_body=method != "HEAD"))
             await writer.drain()
             writer.close()
             await writer.wait_closed()
 
-    def _respond(self, head: bytes) -> tuple[str, Response]:
+    async def _respond(self, head: bytes) -> tuple[str, Response]:
         request = parse_request(head)
         if request is None:
             return "GET", Response(400, TEXT, b"not an HTTP/1 request\n")
-        method, target, accept = request
         try:
-            return method, self._answer(method, target, accept)
+            return request.method, await self._answer(request)
         except Exception:
             # One page's bug must not take the probes with it.
-            log.exception("a page failed", extra={"page": target.partition("?")[0]})
-            return method, Response(500, TEXT, b"this page failed; the log says why\n")
+            log.exception("a page failed", extra={"page": request.target.partition("?")[0]})
+            return request.method, Response(500, TEXT, b"this page failed; the log says why\n")
 
 
-def parse_request(head: bytes) -> tuple[str, str, str] | None:
-    """(method, target, Accept header) of a request's head, None where it is no HTTP/1 request."""
+def parse_request(head: bytes) -> Request | None:
+    """The request of that head, None where it is no HTTP/1 request. Of a header given twice the last one counts."""
     lines = head.decode("latin-1").split("\r\n")
     parts = lines[0].split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[1].startswith("/"):
         return None
-    accept = ""
+    headers = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        if colon and name.lower() == "accept":
-            accept = value.strip()
-    return parts[0], parts[1], accept
+        if colon:
+            headers[name.lower()] = value.strip()
+    return Request(parts[0], parts[1], headers)
 
 
 def encode(response: Response, *, with_body: bool = True) -> bytes:
     """The response as bytes; the connection ends with it."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in response.headers)
     head = (
         f"HTTP/1.1 {response.code} {REASONS[response.code]}\r\n"
         f"Content-Type: {response.content_type}\r\n"
         f"Content-Length: {len(response.body)}\r\n"
         "Cache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\n"
+        f"{more}"
         "Connection: close\r\n\r\n"
     )
     return head.encode("latin-1") + (response.body if with_body else b"")

@@ -70,6 +70,7 @@ class TopicStatus:
     since_s: float  # in this state for so long
     message: str = ""  # why, in words
     required: bool = True  # some enabled feed has it: readiness waits for it
+    filters: tuple[str, ...] = ()  # attributes that a subscription's `where` can name
     has_synced: bool = False  # a list was committed in this life (or the resource is absent)
     resumable: bool = True
     head: int = 0  # complete up to this resourceVersion

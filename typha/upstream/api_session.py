@@ -19,8 +19,6 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -34,6 +32,7 @@ __all__ = ["ApiSession"]
 
 # An error's body is read up to here: a Status is below 2 KB, a proxy's page is of no interest.
 _ERROR_BODY_BYTES: Final = 65_536
+_GOOD: Final = frozenset({200, 201})
 _READ_BUFFER_BYTES: Final = 1 << 20  # one read of a busy watch; more is latency
 
 
@@ -53,7 +52,7 @@ class _Connector:
             read_bufsize=_READ_BUFFER_BYTES,
             timeout=aiohttp.ClientTimeout(total=None),
         )
-        self.proxy = configuration.proxy or _environment_proxy(self.host)
+        self.proxy = configuration.proxy
         self.uses = 0
         self.is_retired = False
 
@@ -111,16 +110,22 @@ class ApiSession:
 
     @contextlib.asynccontextmanager
     async def request(
-        self, phase: Phase, path: str, parameters: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        phase: Phase,
+        path: str,
+        parameters: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        *,
+        body: bytes | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """GET `path`; the response has status 200. Raises RequestError, also for what breaks while it is read."""
+        """GET `path`, with a `body` POST; the answer is a good one. Raises RequestError, also for what breaks in it."""
         connector, generation = self._open_connector(), self.generation
         connector.uses += 1
         try:
-            async with self._send(connector, path, parameters, timeout) as response:
-                if response.status != 200:
-                    body = await response.content.read(_ERROR_BODY_BYTES)
-                    error = error_of_answer(phase, response.status, body, response.headers.get("Retry-After"))
+            async with self._send(connector, path, parameters, timeout, body) as response:
+                if response.status not in _GOOD:
+                    said = await response.content.read(_ERROR_BODY_BYTES)
+                    error = error_of_answer(phase, response.status, said, response.headers.get("Retry-After"))
                     error.generation = generation
                     response.close()
                     raise error
@@ -135,6 +140,11 @@ class ApiSession:
             if connector.is_retired:
                 await self._close_unused()
 
+    async def create(self, phase: Phase, path: str, body: bytes, timeout: aiohttp.ClientTimeout) -> bytes:
+        """POST JSON to `path`: the answer's body. Raises RequestError."""
+        async with self.request(phase, path, {}, timeout, body=body) as response:
+            return await response.read()
+
     async def read(
         self, phase: Phase, path: str, parameters: Mapping[str, str], timeout: aiohttp.ClientTimeout
     ) -> bytes:
@@ -144,7 +154,12 @@ class ApiSession:
 
     @contextlib.asynccontextmanager
     async def _send(
-        self, connector: _Connector, path: str, parameters: Mapping[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        connector: _Connector,
+        path: str,
+        parameters: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+        body: bytes | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         # identity: the server would gzip pages of 128 KB, which costs both sides more than the bytes.
         headers = {
@@ -152,14 +167,18 @@ class ApiSession:
             "Accept-Encoding": "identity",
             "User-Agent": f"typha/{__version__}",
         }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         query = list(parameters.items())
         try:
             await connector.api_client.update_params_for_auth(headers, query, ["BearerToken"])
         except (ConfigException, UnicodeDecodeError) as error:
             raise CredentialsError(f"the service account's token: {error}") from error
-        async with connector.session.get(
+        async with connector.session.request(
+            "GET" if body is None else "POST",
             connector.host + path,
             params=query,
+            data=body,
             headers=headers,
             timeout=timeout,
             proxy=connector.proxy,
@@ -179,14 +198,6 @@ class ApiSession:
         self._retired = [connector for connector in self._retired if connector.uses]
         for connector in unused:
             await connector.close()
-
-
-def _environment_proxy(host: str) -> str | None:
-    # As client-go: HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
-    parts = urlsplit(host)
-    if not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
 
 
 def _with_generation(error: RequestError, generation: int) -> RequestError:

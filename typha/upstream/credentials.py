@@ -12,6 +12,8 @@ Precedence, as Calico's own (client-go's deferred loading with Calico's override
    what is there; a client certificate is not looked at, as in client-go.
 `~/.kube/config` is never read unasked: a server that finds another cluster by accident serves it to every agent.
 
+The way there: a kubeconfig's `proxy-url`, else `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` (`proxy`).
+
 Invariants
 1. Nothing but these variables (and Kubernetes' own in-cluster ones) is read; an empty one counts as not set.
 2. `CredentialsError` names the variable or file. No secret is in any text or `repr`.
@@ -28,6 +30,7 @@ from typing import Any, Final
 
 import yaml
 
+from typha.upstream import proxy
 from typha.upstream.errors import CredentialsError
 from typha.upstream.kubernetes_client import (
     ConfigException,
@@ -63,6 +66,7 @@ class CredentialSettings:
     token: str = field(default="", repr=False)
     service: Mapping[str, str] = field(default_factory=dict)
     service_account: Path = SERVICE_ACCOUNT
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # an address of one may have a password
 
 
 def from_environment(environ: Mapping[str, str], *, kubeconfig: str = "") -> CredentialSettings:
@@ -79,7 +83,8 @@ def from_environment(environ: Mapping[str, str], *, kubeconfig: str = "") -> Cre
     values = {name: environ.get(variable, "") for name, variable in _VARIABLES.items()}
     values["kubeconfig"] = kubeconfig or values["kubeconfig"]
     service = {name: environ.get(name, "") for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")}
-    return CredentialSettings(**values, service=service)  # type: ignore[arg-type]
+    proxies = {name: environ[name] for each in proxy.VARIABLES for name in (each, each.lower()) if name in environ}
+    return CredentialSettings(**values, service=service, proxies=proxies)  # type: ignore[arg-type]
 
 
 async def load_configuration(settings: CredentialSettings) -> Configuration:
@@ -94,6 +99,7 @@ async def load_configuration(settings: CredentialSettings) -> Configuration:
     else:
         _load_in_cluster(configuration, settings)
     _override(configuration, settings)
+    configuration.proxy = configuration.proxy or proxy.proxy_of(configuration.host or "", settings.proxies)
     # One connection per watch; aiohttp's default of 100 would let the 101st wait for ever. 0 is no limit.
     configuration.connection_pool_maxsize = 0
     return configuration

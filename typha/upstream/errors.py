@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Phase = Literal["discovery", "list", "watch", "watch list", "probe", "cluster"]
+Phase = Literal["discovery", "list", "watch", "watch list", "probe", "cluster", "token review", "review"]
 
 
 class UpstreamError(Exception):

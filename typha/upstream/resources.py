@@ -34,6 +34,11 @@ class ResourceName:
     plural: str
     otherwise: ResourceName | None = None
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether these are Kubernetes' Secrets, whose values nobody but their agents should see."""
+        return self.group == "" and self.plural == "secrets"
+
     def __str__(self) -> str:
         return "/".join(part for part in (self.group, self.version, self.plural) if part)
 

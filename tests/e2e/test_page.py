@@ -1,0 +1,215 @@
+"""The status page in a real Chromium, of a real server, on a real API server."""
+
+from __future__ import annotations
+
+import re
+from asyncio import to_thread
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.chromium.window import WAIT_MS, Window, window
+from tests.e2e.house import House
+from tests.e2e.objects import pods_topic, relabel
+from tests.e2e.typha_process import TyphaProcess
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+SECRET = "c2VjcmV0LXRoYXQtbm9ib2R5LXNlZXM="
+Look = Callable[..., AbstractAsyncContextManager[Window]]
+
+expect.set_options(timeout=WAIT_MS)
+
+
+@pytest.fixture
+def look(chromium: Path) -> Look:
+    """A window on a server's page; at its end nothing must have complained but what the test took out."""
+
+    @asynccontextmanager
+    async def look(server: TyphaProcess, **wish: Any) -> AsyncIterator[Window]:
+        async with window(chromium, **wish) as one:
+            await one.open(server.admin_url)
+            yield one
+            assert one.complaints == []
+
+    return look
+
+
+@pytest_asyncio.fixture
+async def served(house: House, namespace: str) -> TyphaProcess:
+    """Pods of one namespace, Secrets, and Calico's feed: 'web' and 'db' with labels, and a Secret."""
+    await to_thread(house.rest.create_pod, namespace, "web", "n1", "10.0.0.1")
+    await to_thread(house.rest.create_pod, namespace, "db", "n2", "10.0.0.2")
+    await to_thread(house.rest.set_pod_status, namespace, "web", phase="Running", ip="10.0.0.1")
+    body = {"metadata": {"name": "key"}, "data": {"password": SECRET}}
+    await to_thread(house.rest.create, "v1/secrets", body, namespace)
+    secrets = {"resource": "v1/secrets", "namespace": namespace, "filters": {"password": "data.password"}}
+    topics = {"pods": pods_topic(namespace), "secrets": secrets}
+    return await house.serve(topics, {"calico": {"feeds": ["felix"]}})
+
+
+async def test_it_shows_the_server_and_lives(house: House, namespace: str, served: TyphaProcess, look: Look) -> None:
+    async with look(served) as one:
+        page = one.page
+        await expect(page.locator("#state")).to_have_text("ready")
+        row = page.locator("#topics-table tr", has=page.get_by_text("pods", exact=True))
+        await expect(row.locator("td").nth(1)).to_have_text("in sync")
+        await expect(row.locator("td").nth(3)).to_have_text("2")
+        # Live: a pod comes, an agent comes, without a word from us.
+        await to_thread(house.rest.create_pod, namespace, "more", "n1")
+        await expect(row.locator("td").nth(3)).to_have_text("3")
+        await house.agent(served, node="n1", topics=["pods"])
+        await expect(page.locator("#subscribers-table tbody tr td").first).to_have_text("n1")
+        await expect(page.locator("#watches-table")).to_contain_text("v1/pods")
+        # The charts have a figure, for those too who cannot see them.
+        chart = page.get_by_role("img", name="Changes")
+        await expect(chart).to_have_attribute("aria-label", re.compile(r"^Changes: .+ now, at most \d"))
+
+
+async def test_an_object_is_found_and_seen_as_agents_see_it(
+    house: House, namespace: str, served: TyphaProcess, look: Look
+) -> None:
+    async with look(served) as one:
+        page = one.page
+        # Calico's endpoints come first, in calicoctl's columns.
+        await expect(page.locator("#search-topic")).to_have_value("workloadendpoints")
+        await expect(page.locator("#search-tables th").first).to_have_text("HOSTNAME")
+        headings = await page.locator("#search-tables th").all_inner_texts()
+        assert headings[:4] == ["HOSTNAME", "ORCHESTRATOR", "WORKLOAD", "NAME"]
+        await page.keyboard.press("/")
+        await page.keyboard.type(f"{namespace} web")
+        await expect(page.locator("#search-tables tbody tr")).to_have_count(1)
+        assert (await one.rows("#search-tables"))[0][:4] == ["n1", "k8s", f"{namespace}.web", "eth0"]
+
+        # By keyboard alone: open it, see it change, close it, be where one was.
+        await page.locator("#search-topic").select_option("pods")
+        await page.locator("#search-filter").select_option("node")
+        await page.locator("#search-value").fill("n1")
+        link = page.get_by_role("button", name="web", exact=True)
+        await link.focus()
+        await page.keyboard.press("Enter")
+        value = page.locator("#object-value")
+        await expect(value).to_contain_text('"podIP": "10.0.0.1"')
+        await expect(page.get_by_role("dialog")).to_contain_text("Filter node")
+        await to_thread(relabel, house.rest, namespace, "web", colour="blue")
+        await expect(value).to_contain_text('"colour": "blue"')
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(link).to_be_focused()
+
+        # What is in no key is found in the values, if one asks for it.
+        await page.locator("#search-filter").select_option("")
+        await page.locator("#search-words").fill("10.0.0.1")
+        await expect(page.locator("#search-result")).to_have_text("0 objects")
+        await page.get_by_label("also in values").check()
+        await expect(page.locator("#search-result")).to_have_text("1 object")
+
+
+async def test_values_of_secrets_stay_where_they_are(served: TyphaProcess, look: Look) -> None:
+    async with look(served) as one:
+        page = one.page
+        await page.locator("#search-topic").select_option("secrets")
+        await page.get_by_role("button", name="key", exact=True).click()
+        await expect(page.locator("#object-value")).to_have_text("values of Secrets are not shown")
+        await page.keyboard.press("Escape")
+        await page.get_by_label("also in values").check()
+        await page.locator("#search-words").fill(SECRET[:8])
+        await expect(page.locator("#search-result")).to_have_text("0 objects")
+        # Nor by a filter on it, which would tell a guess from a miss.
+        await page.locator("#search-words").fill("")
+        await page.locator("#search-filter").select_option("password")
+        await page.locator("#search-value").fill(SECRET)
+        await expect(page.locator("#search-result")).to_have_text("secrets are Secrets: they are found by name only")
+        assert SECRET not in await page.content()
+        # The browser says on its console that a question was answered with 400.
+        assert all("400" in text for text in one.complaints)
+        one.complaints.clear()
+
+
+async def test_an_outage_of_the_api_server_is_seen_and_its_end(fresh_house: House, look: Look) -> None:
+    house = fresh_house
+    await to_thread(house.rest.create_namespace, "a")
+    await to_thread(house.rest.create_pod, "a", "web", "n1")
+    quick = {"upstream": {"probe_after_s": 1, "probe_timeout_s": 1, "replace_after_s": 2}}
+    server = await house.serve({"pods": pods_topic()}, quick | {"timing": {"stale_after_s": 2}})
+    async with look(server) as one:
+        page = one.page
+        state = page.locator("#topics-table tbody tr td").nth(1)
+        await expect(state).to_have_text("in sync")
+        await to_thread(house.control_plane.kill_apiserver)
+        await expect(state).to_have_text("stale")
+        await expect(page.locator("#facts")).to_contain_text("1 of 1 not in sync")
+        await expect(page.locator("#recoveries-list")).to_contain_text("stale")
+        await expect(page.locator("#watches-table td").last).not_to_be_empty()
+        # Told to those who listen, not only to those who see.
+        await expect(page.locator("#news")).to_have_text("pods is stale")
+        await expect(page.locator("#state")).to_have_text("ready")
+        await to_thread(house.control_plane.restart_apiserver)
+        await expect(state).to_have_text("in sync")
+        await expect(page.locator("#recoveries-list")).to_contain_text("served again after")
+
+
+async def test_a_server_that_is_gone_is_said_so(served: TyphaProcess, look: Look) -> None:
+    async with look(served) as one:
+        await to_thread(served.kill)
+        alarm = one.page.get_by_role("alert")
+        await expect(alarm).to_contain_text("the server does not answer; what stands here is")
+        await to_thread(served.start)
+        one.complaints.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing(house: House, served: TyphaProcess, look: Look, scheme: str) -> None:
+    await house.agent(served, node="n1", topics=["pods"])
+    async with look(served, scheme=scheme) as one:
+        await one.page.locator("#search-tables tbody tr").first.wait_for()
+        await one.page.locator("#subscribers-table tbody tr").first.wait_for()
+        assert await one.axe() == []
+        await one.page.locator("#search-tables button.link").first.click()
+        await expect(one.page.locator("#object-value")).not_to_be_empty()
+        assert await one.axe() == []
+
+
+async def test_colours_can_be_chosen_and_are_kept(served: TyphaProcess, look: Look) -> None:
+    async with look(served, scheme="light") as one:
+        background = "getComputedStyle(document.body).backgroundColor"
+        light = await one.page.evaluate(background)
+        await one.page.get_by_label("Colours").select_option("dark")
+        dark = await one.page.evaluate(background)
+        assert dark != light
+        await one.open(served.admin_url)
+        assert await one.page.evaluate(background) == dark
+        await one.page.get_by_label("Colours").select_option("auto")
+        assert await one.page.evaluate(background) == light
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1440, 2560])
+async def test_no_width_scrolls_sideways(served: TyphaProcess, look: Look, width: int) -> None:
+    async with look(served, width=width) as one:
+        await one.page.locator("#search-tables tbody tr").first.wait_for()
+        needed = await one.page.evaluate("document.documentElement.scrollWidth")
+        assert needed <= width
+
+
+async def test_every_control_is_reached_by_tab_and_tables_sort_by_keyboard(served: TyphaProcess, look: Look) -> None:
+    async with AsyncExitStack() as stack:
+        page = (await stack.enter_async_context(look(served))).page
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        reached = set()
+        for _ in range(80):
+            await page.keyboard.press("Tab")
+            reached.add(await page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+        assert {"pause", "theme", "search-topic", "search-words", "search-values", "subscribers-words"} <= reached
+        entries = page.locator("#topics-table").get_by_role("button", name="Entries")
+        await entries.focus()
+        await page.keyboard.press("Enter")
+        heading = page.locator("#topics-table th", has_text="Entries")
+        await expect(heading).to_have_attribute("aria-sort", "descending")
+        await page.keyboard.press("Enter")
+        await expect(heading).to_have_attribute("aria-sort", "ascending")

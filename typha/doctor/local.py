@@ -1,0 +1,78 @@
+"""What can be seen on this machine alone: ports, file handles, and the TLS files.
+
+Invariants
+1. A port is tried by binding it, with the server's own code, and let go at once.
+2. A port that a running typha of this configuration has is no failure: doctor is run beside it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import resource
+from collections.abc import Iterator
+from typing import Any, Final
+
+from typha.config import Config, HostPort
+from typha.doctor.findings import Finding, failed, ok, warning
+from typha.observe.ports import ObserveError, listen
+
+__all__ = ["examine_file_handles", "examine_ports"]
+
+_ANSWER_S: Final = 2.0
+_PAGE_BYTES: Final = 256 << 20
+# Watches, probes, the observers' sockets and their clients, Python's own: as `app` adds them.
+_OTHER_FILES: Final = 256
+
+
+def examine_ports(config: Config) -> Iterator[Finding]:
+    """Whether each port can be had."""
+    running = running_server(config.admin)
+    for name, address in (("listen", config.listen), ("health", config.health), ("admin", config.admin)):
+        check = f"port {name}"
+        if address is None:
+            yield ok(check, "off")
+            continue
+        try:
+            listen(name, address).close()
+        except ObserveError as error:
+            if running is not None:
+                yield ok(check, f"{address}: in use by the typha {running} that runs here")
+            else:
+                yield failed(
+                    check,
+                    f"cannot listen on {address}: {error.reason}",
+                    f"stop what has it (`ss -ltnp`), or set `{name}` to another address",
+                )
+        else:
+            yield ok(check, f"{address} is free")
+
+
+def running_server(admin: HostPort | None) -> str | None:
+    """The version of the typha that answers on the admin port, None where none does."""
+    if admin is None or admin.port == 0:
+        return None
+    connection = http.client.HTTPConnection(
+        "localhost" if admin.is_wildcard else admin.host, admin.port, timeout=_ANSWER_S
+    )
+    try:
+        connection.request("GET", "/status")
+        page: Any = json.loads(connection.getresponse().read(_PAGE_BYTES))
+        return str(page["build"]["version"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None
+    finally:
+        connection.close()
+
+
+def examine_file_handles(config: Config) -> Finding:
+    """A connection is a file handle; the server raises its soft limit itself, up to the hard one."""
+    wanted = config.limits.max_connections + _OTHER_FILES
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        return ok("file handles", f"{wanted:,} of {'any number' if hard == resource.RLIM_INFINITY else f'{hard:,}'}")
+    return warning(
+        "file handles",
+        f"the hard limit is {hard:,}, limits.max_connections = {config.limits.max_connections:,} needs {wanted:,}",
+        "raise the limit of the container runtime or unit (LimitNOFILE), or lower limits.max_connections",
+    )

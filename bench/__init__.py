@@ -19,6 +19,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
     join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
     apiserver    what do 500 agents cost a real kube-apiserver: through one typha, and with a watch each?
+    verify       does every agent hold what the server holds at each Bookmark, under fan-out and joins?
     client       how many changes a second does an agent take, and how long does its join of 10,000 pods last?
     soak         does the server's memory grow with changes, and with agents that come, fall behind and go?
 
@@ -27,7 +28,7 @@ What works with the results:
     load_agents  what do N agents get from a server that runs already (--server HOST:PORT, plain TCP)?
     goals        which goals do the stored results meet?
     plots        what do the stored results look like?
-    report       docs/benchmarks.md and its pictures from the stored results: what do they say now?
+    report       docs/benchmarks.md, docs/scaling.md and the pictures from the stored results: what do they say now?
     profile      where does the server's CPU go, in the fan-out and in the first list?
 
 ``python -m bench`` runs all, ``python -m bench NAME [--quick]`` one. A latency begins before the write to the

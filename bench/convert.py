@@ -81,7 +81,7 @@ def _add_calico(result: Result, seconds: float) -> None:
 
 def _rate(convert: Callable[[str, bytes], object], objects: list[tuple[str, bytes]], seconds: float) -> float:
     rounds, began_at, cpu_began_at = 0, time.monotonic(), time.process_time()
-    while time.monotonic() - began_at < seconds:
+    while not rounds or time.monotonic() - began_at < seconds:
         for name, raw in objects:
             convert(name, raw)
         rounds += 1

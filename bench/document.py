@@ -1,6 +1,6 @@
-"""``python -m bench report``: the pictures, and the figures in docs/benchmarks.md, from the stored results.
+"""``python -m bench report``: the pictures, and the figures in docs/benchmarks.md and docs/scaling.md, from results.
 
-The page's text is written by hand; what stands between ``<!-- figures: NAME -->`` and ``<!-- end -->`` is replaced by
+The pages' text is written by hand; what stands between ``<!-- figures: NAME -->`` and ``<!-- end -->`` is replaced by
 what the results say. A block that the page does not have is not written.
 """
 
@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench import goals, plots
+from bench import goals, plots, scaling
 from bench.goal_rows import ROWS
 from bench.goals import Document
-from bench.report import number, say
+from bench.report import markdown_table, number, say
 
-QUESTION: Final = "docs/benchmarks.md and its pictures from the stored results: what do they say now?"
-PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+QUESTION: Final = "docs/benchmarks.md, docs/scaling.md and the pictures from the stored results: what do they say now?"
+_DOCS: Final = Path(__file__).parent.parent / "docs"
+PAGE: Final = _DOCS / "benchmarks.md"
+SCALING: Final = _DOCS / "scaling.md"
 _BLOCK: Final = re.compile(r"(<!-- figures: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # Shown in a section of its own.
 _APART: Final = ("profile",)
@@ -34,11 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0; the page and the pictures are written."""
+    """0; the pages and the pictures are written."""
     documents = goals.stored_documents()
     plots.draw({document["bench"]: document for document in documents}, plots.PLOTS)
-    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), documents), encoding="utf-8")
-    say(f"report: {PAGE}")
+    for page in (PAGE, SCALING):
+        page.write_text(fill(page.read_text(encoding="utf-8"), documents), encoding="utf-8")
+        say(f"report: {page}")
     return 0
 
 
@@ -47,9 +50,11 @@ def fill(page: str, documents: Sequence[Document]) -> str:
 
     def block(found: re.Match[str]) -> str:
         name = found["name"]
-        if name not in BLOCKS:
-            raise UnknownBlock(f"no block {name!r}; there are {', '.join(BLOCKS)}")
-        return f"{found[1]}\n{BLOCKS[name](documents)}\n\n{found[3]}"
+        if name not in blocks:
+            raise UnknownBlock(f"no block {name!r}; there are {', '.join(blocks)}")
+        return f"{found[1]}\n{blocks[name](documents)}\n\n{found[3]}"
+
+    blocks = {**BLOCKS, **scaling.BLOCKS}
 
     return _BLOCK.sub(block, page)
 
@@ -75,13 +80,13 @@ def _goals(documents: Sequence[Document]) -> str:
         verdict = f"**{each.verdict}**" if each.verdict is goals.Verdict.MISSED else str(each.verdict)
         rows.append((each.measure, each.goal, value, verdict, each.note))
     met = len(judged) - len(goals.missed(judged))
-    return f"{met} of {len(judged)} are met.\n\n" + _table(("measure", "goal", "value", "", ""), rows)
+    return f"{met} of {len(judged)} are met.\n\n" + markdown_table(("measure", "goal", "value", "", ""), rows)
 
 
 def _slopes(documents: Sequence[Document]) -> str:
     growth = [each for document in documents if document["bench"] == "growth" for each in document["figures"]]
     rows = [(each["name"], _value(each)) for each in growth if " costs" in each["name"]]
-    return _table(("what", "costs"), [(name.replace(" costs", ""), value) for name, value in rows])
+    return markdown_table(("what", "costs"), [(name.replace(" costs", ""), value) for name, value in rows])
 
 
 def _profile(documents: Sequence[Document]) -> str:
@@ -89,7 +94,7 @@ def _profile(documents: Sequence[Document]) -> str:
     if not found:
         return "Not run."
     rows = [(*each["name"].split(": ", 1), f"{each['value']:.1f} %") for each in found[0]["figures"]]
-    return origin(found[0]) + "\n\n" + _table(("of", "on top of the stack", "of samples"), rows)
+    return origin(found[0]) + "\n\n" + markdown_table(("of", "on top of the stack", "of samples"), rows)
 
 
 def _all(documents: Sequence[Document]) -> str:
@@ -100,7 +105,7 @@ def _all(documents: Sequence[Document]) -> str:
 def figures(document: Document) -> str:
     """The table of one result."""
     rows = [(each["name"], _value(each), _goal(each)) for each in document["figures"]]
-    return _table(("figure", "value", "goal"), rows)
+    return markdown_table(("figure", "value", "goal"), rows)
 
 
 def origin(document: Document) -> str:
@@ -122,11 +127,6 @@ def _goal(figure: Mapping[str, Any]) -> str:
     else:
         return ""
     return goal if figure["holds"] else f"{goal}, **missed**"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 BLOCKS: Final[Mapping[str, Callable[[Sequence[Document]], str]]] = {

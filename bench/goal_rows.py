@@ -133,6 +133,15 @@ _OTHERS: Final = (
         agents=500,
     ),
     _at_most("sets of watches at the API server", "apiserver", "through typha: sets of watches", 1.0, "", agents=500),
+    _at_most(
+        "agents' digests that differ from the server's under load, TYPHA_VERIFY=1",
+        "verify",
+        "digests that differ",
+        0.0,
+        "",
+        agents=20,
+        crowd=1000,
+    ),
     _at_least(
         "client: changes to a handler per CPU-second",
         "client",

@@ -201,16 +201,23 @@ class Simulation(Child):
 class Server(Child):
     """``typha serve`` on a cluster; ``settings`` are keys of the configuration file.
 
-    With ``built_in_feeds`` there is no topic ``pods``: the feeds have their own.
+    With ``built_in_feeds`` there is no topic ``pods``: the feeds have their own. ``verify`` sets TYPHA_VERIFY.
     """
 
     def __init__(
-        self, cluster: Cluster, *, uvloop: bool = True, built_in_feeds: Sequence[str] = (), **settings: Any
+        self,
+        cluster: Cluster,
+        *,
+        uvloop: bool = True,
+        built_in_feeds: Sequence[str] = (),
+        verify: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__()
         self.port, self.health, self.admin = _free_ports(3)
         self.cluster = cluster
         self._uvloop = uvloop
+        self._verify = "1" if verify else "0"
         config: dict[str, Any] = {
             **(
                 {"calico": {"feeds": list(built_in_feeds)}}
@@ -231,7 +238,7 @@ class Server(Child):
         run = ["-m", "typha"] if self._uvloop else ["-c", _WITHOUT_UVLOOP]
         command = [sys.executable, *run, "serve", "--config", str(self.folder / "typha.yaml")]
         self.started_at = time.monotonic()
-        self.spawn(command, KUBECONFIG=str(self.cluster.kubeconfig))
+        self.spawn(command, KUBECONFIG=str(self.cluster.kubeconfig), TYPHA_VERIFY=self._verify)
 
     def wait_ready(self) -> float:
         """Seconds from ``start`` to /readyz 200."""

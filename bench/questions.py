@@ -30,6 +30,7 @@ from bench import (
     send_share,
     sleeper,
     soak,
+    verify,
     watch_path,
 )
 from bench.report import Result
@@ -81,6 +82,7 @@ BENCHES: Final[Mapping[str, Bench]] = {
         ("resume", resume),
         ("join", join),
         ("apiserver", apiserver),
+        ("verify", verify),
         ("client", client),
         ("soak", soak),
     )

@@ -115,6 +115,12 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - _STARTED_AT:7.1f} s  {text}", file=sys.stderr, flush=True)
 
 
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a page."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
 def print_results(results: Sequence[Result]) -> None:
     """One table of all figures, the goal beside each."""
     table = Table(box=None, pad_edge=False, header_style="bold")

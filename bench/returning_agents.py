@@ -10,7 +10,7 @@ import selectors
 import socket
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.processes import BenchError
 from typha.wire.codec import decode_message
@@ -23,11 +23,31 @@ from typha_client.session import Session, Subscription
 _READ_BYTES: Final = 65536
 
 
-class ReturningAgent:
-    """Its replica outlives its connections."""
+class Held(NamedTuple):
+    """``digest`` of what an agent held of a topic at ``cursor``. ``is_bookmark``: a Bookmark said so."""
 
-    def __init__(self, number: int, *, topics: tuple[str, ...] = ("pods",), compression: tuple[str, ...] = ()) -> None:
-        self.replicas = Replicas()
+    topic: str
+    cursor: int
+    digest: str
+    is_bookmark: bool
+
+
+class ReturningAgent:
+    """Its replica outlives its connections.
+
+    With ``verify`` it keeps ``digests``: what it held after each read that brought a commit or a Bookmark.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        topics: tuple[str, ...] = ("pods",),
+        compression: tuple[str, ...] = (),
+        verify: bool = False,
+    ) -> None:
+        self.replicas = Replicas(verify=verify)
+        self.digests: list[Held] = []
         self.bytes = self.frames = self.changes = 0
         self.is_synced = False
         self.hello = b""
@@ -66,18 +86,30 @@ class ReturningAgent:
             raise BenchError(f"the server closed agent {self._number}")
         self.bytes += len(data)
         self._count_frames(data)
+        stood: dict[str, int] = {}
         for event in self._session.receive_data(data, time.monotonic()):
             if isinstance(event, e.Bookmarked):
                 self.is_synced = True
+                stood[event.topic] = event.cursor
             elif isinstance(event, e.Committed):
+                stood.setdefault(event.topic, 0)
                 self.changes += len(event.changes)
             elif isinstance(event, e.Closed | e.RefusedByServer):
                 raise BenchError(f"agent {self._number}: {event}")
+        for topic, bookmark in stood.items():
+            replica = self.replicas.topics[topic]
+            if replica.cursor is not None and replica.rolling_digest is not None:
+                held = f"{replica.rolling_digest:016x}"
+                self.digests.append(Held(topic, replica.cursor, held, is_bookmark=bookmark == replica.cursor))
         for reply in self._session.frames_to_send():
             self.socket.sendall(reply)
             said = decode_message(Frame(reply[HEADER.size - 1], reply[HEADER.size :]))
             if isinstance(said, KeyRequest):
                 self.buckets = said.buckets
+
+    def forget(self) -> None:
+        """What is held: the next time it comes as a new one."""
+        self.replicas = Replicas(verify=self.replicas.verify)
 
     def disconnect(self) -> None:
         """Only the socket."""

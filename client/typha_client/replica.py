@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from typing import Any, NamedTuple
 
+from typha.wire.digests import entry_digest
 from typha.wire.messages import ResumeTopic, Where
 from typha_client.changes import DELETE, PUT, Change, decode_value
 from typha_client.indexes import FieldIndex, FieldPath
@@ -38,11 +39,6 @@ class Staged(NamedTuple):
 
     rv: int
     encoded: bytes | None
-
-
-def entry_digest(key: str, encoded: bytes) -> int:
-    """64-bit hash of one entry; the XOR over all entries is ``Replica.rolling_digest``."""
-    return int.from_bytes(blake2b(encoded, digest_size=8, key=blake2b(key.encode(), digest_size=32).digest()).digest())
 
 
 class Replica:

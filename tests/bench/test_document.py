@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from bench.document import BLOCKS, PAGE, UnknownBlock, figures, fill, origin
+from bench import scaling
+from bench.document import BLOCKS, PAGE, SCALING, UnknownBlock, figures, fill, origin
 from bench.goals import stored_documents
 from bench.plots import PLOTS
 
@@ -20,8 +21,10 @@ def test_figures_of_a_run_are_as_they_were_stored() -> None:
             assert f"{run}\n\n{figures(document)}" in PAGE_TEXT, "run: python -m bench report"
 
 
-def test_every_block_is_in_the_page() -> None:
-    assert set(re.findall(r"<!-- figures: ([a-z-]+) -->", PAGE_TEXT)) == BLOCKS.keys()
+def test_every_block_is_in_its_page() -> None:
+    for page, blocks in ((PAGE, BLOCKS), (SCALING, scaling.BLOCKS)):
+        found = re.findall(r"<!-- figures: ([a-z-]+) -->", page.read_text(encoding="utf-8"))
+        assert set(found) == blocks.keys(), page
 
 
 def test_every_picture_is_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,6 +43,10 @@ class Peer:
                 return None
             self._decoder.receive_data(data)
         return decode_message(frame)
+
+    def read_slowly(self) -> None:
+        """The kernel holds little for it, however much it would set aside for a reader that was fast."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
 
     async def wait_for(self, kind: type[m.Message]) -> m.Message:
         """The next message of that kind; others are dropped."""

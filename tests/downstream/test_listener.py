@@ -170,11 +170,12 @@ def test_on_uvloop(context: ssl.SSLContext, agent: ssl.SSLContext) -> None:
 
 
 async def _large_snapshot(running: Running, agent: ssl.SSLContext) -> None:
-    values = [b"\xc6" + (300_000).to_bytes(4, "big") + bytes([number]) * 300_000 for number in range(20)]
+    values = [b"\xc6" + (300_000).to_bytes(4, "big") + bytes([number]) * 300_000 for number in range(30)]
     for number, value in enumerate(values):
         name = f"big{number}"
         running.replica.pods.put(name, 10 + number, [(name, value, ("n0", {"v": "0"}))], time.monotonic())
     peer = await running.peer(agent)
+    peer.read_slowly()
     peer.send(HELLO)
     await peer.wait_for(m.Welcome)
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]

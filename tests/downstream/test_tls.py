@@ -155,6 +155,7 @@ def test_calicos_language_with_a_large_snapshot_to_a_slow_reader(play: Play) -> 
             name = f"big{number}"
             running.replica.pods.put(name, 10 + number, [(name, value, ("n0", {"v": "0"}))], time.monotonic())
         peer = await running.peer(context)
+        peer.read_slowly()
         peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
         agent = CalicoPeer(peer)
         joining = asyncio.create_task(agent.joined(PLAIN_HELLO))

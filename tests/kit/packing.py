@@ -10,7 +10,7 @@ import pytest
 
 from typha.cache import packing
 from typha.cache.topic import Topic
-from typha.wire.compression import Dictionary, train
+from typha.wire.compression import train
 
 
 class _Eager(packing.Packer):
@@ -23,14 +23,14 @@ class _Eager(packing.Packer):
         self.learn({})
 
     def learn(self, entries: Mapping[str, packing.Valued]) -> None:
-        self.codec = packing.Codec(_dictionary(len(entries) % 7))
+        self.codec = _codec(len(entries) % 7)
 
 
 @cache
-def _dictionary(number: int) -> Dictionary:
+def _codec(number: int) -> packing.Codec:
     dictionary = train([b"some words %d of %d" % (word, number) for word in range(1000)], 1024, number + 1)
     assert dictionary is not None
-    return dictionary
+    return packing.Codec(dictionary)
 
 
 @contextmanager

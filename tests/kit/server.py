@@ -16,6 +16,7 @@ from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.training import Trained
+from typha.downstream.verification import verify
 from typha.wire.states import TopicState
 
 WHOLE_ROUNDS = DownstreamSettings(round_budget_s=1e9, max_age_s=0)
@@ -87,7 +88,7 @@ class Server:
         feeds = {"felix": tuple(self.catalog.topics), "bgp": ("pods",)}
         self.views = FeedViews(feeds, self.catalog.topics, clock=self.clock, wake=lambda: None)
         self.fan_out = FanOut(
-            self.catalog, self.settings, clock=self.clock, wake=lambda: None, views=self.views, verify=True
+            self.catalog, self.settings, clock=self.clock, wake=lambda: None, views=self.views, verify=verify
         )
         self.dictionaries = Dictionaries()
         self._numbers = itertools.count(1)

@@ -10,9 +10,10 @@ from tests.kit.packing import everything_packed
 
 
 @pytest.fixture(params=["plain", "packed"], scope="module", autouse=True)
-def _held(request: pytest.FixtureRequest) -> Iterator[None]:
+def held(request: pytest.FixtureRequest) -> Iterator[str]:
+    """How values are held: plain or packed."""
     if request.param == "plain":
-        yield
+        yield "plain"
         return
     with everything_packed():
-        yield
+        yield "packed"

@@ -32,6 +32,7 @@ from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
 from typha.downstream.streams import Batch, Group, Moves, Stream, Subscriber
 from typha.downstream.subscription import Phase, Subscription
+from typha.downstream.verification import trust
 from typha.wire.states import TopicState
 
 # Looking at the clock costs 50 ns, a send 10 us: every 16 sends is often enough for a budget of 2 ms.
@@ -53,7 +54,7 @@ class FanOut:
         wake: Callable[[], None],
         on_evidence: Callable[[str], object] = lambda why: None,
         views: FeedViews | None = None,
-        verify: bool = False,
+        verify: Callable[[Iterable[Topic]], None] = trust,
     ) -> None:
         self.subscribers: dict[Subscriber, None] = {}
         self.counters = FanOutCounters()
@@ -158,6 +159,7 @@ class FanOut:
             self._enqueue(subscriber)
         heads = {topic: topic.head for topic in dirty}
         batches = self._seal(dirty)
+        self._verify(dirty)
         yield from self._settle_queue()
         for group in self._groups_to_serve(batches):
             yield from self._publish(group, batches)
@@ -168,8 +170,6 @@ class FanOut:
             if topic in published:
                 self.counters.event_to_socket.observe(self._clock() - changed_at)
             topic.trim(heads[topic])
-            if self._verify:
-                topic.check_invariants()
 
     def _tell_news(self, dirty: Iterable[Topic]) -> None:
         """Resets, states, and topics that became complete: rare, so all subscribers are looked at."""
@@ -361,6 +361,7 @@ class FanOut:
         stream = self._streams.get(key)
         if stream is None:
             stream = self._streams[key] = Stream(subscription.topic, subscription.log, encoding)
+            self._verify((stream.topic,))
         return stream
 
     def _join_group(self, subscriber: Subscriber) -> None:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
-from typha.downstream import census
+from typha.downstream import census, verification
 from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.connection import Connection, Owner
 from typha.downstream.connection_limits import ConnectionLimits, OverLimitError
@@ -129,7 +129,7 @@ class Server:
             wake=self._wake.set,
             on_evidence=on_restored,
             views=self.views,
-            verify=verify,
+            verify=verification.verify if verify else verification.trust,
         )
         self._turns = Turns(self.fan_out.drained, self._loop.call_soon, settings.round_budget_s, self._clock)
 

@@ -23,6 +23,11 @@ MAX_BITS: Final = 16
 KEYS_PER_BUCKET: Final = 64
 
 
+def entry_digest(key: str, value: bytes) -> int:
+    """64-bit hash of one entry. The XOR over all entries of a topic tells two contents apart (``TYPHA_VERIFY``)."""
+    return int.from_bytes(blake2b(value, digest_size=8, key=blake2b(key.encode(), digest_size=32).digest()).digest())
+
+
 def bits_for(key_count: int) -> int:
     """Bits of the bucket number for a topic of that many keys: 4 to 65,536 buckets."""
     buckets = max(4 * isqrt(key_count), key_count // KEYS_PER_BUCKET, 1)

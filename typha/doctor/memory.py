@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from typha.doctor.findings import Finding, failed, ok, warning
+from typha.machine import limit_of_cgroup
 
 __all__ = ["Load", "available", "examine", "limit_of_cgroup", "needed_bytes"]
 
@@ -29,8 +30,6 @@ HEADROOM: Final = 0.4
 # Above that the kernel's killer is near whenever the cluster grows.
 WARN_SHARE: Final = 0.8
 _SCALE: Final = 100_000
-# cgroup v1 says "no limit" with a number near 2^63.
-_NO_LIMIT: Final = 1 << 60
 
 
 class Load(NamedTuple):
@@ -76,35 +75,6 @@ def examine(load: Load, limit_bytes: int | None, available_bytes: int | None) ->
     if needed > room * WARN_SHARE:
         return warning("memory", what, hint)
     return ok("memory", what)
-
-
-def limit_of_cgroup(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
-    """The smallest memory limit from this process' cgroup up to the root, bytes; None where there is none."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return None
-    found = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            found += _limits(root, path, "memory.max")
-        elif "memory" in controllers.split(","):
-            found += _limits(root / "memory", path, "memory.limit_in_bytes")
-    return min(found, default=None)
-
-
-def _limits(root: Path, path: str, name: str) -> list[int]:
-    found = []
-    below = [part for part in path.split("/") if part not in ("", "..")]
-    for depth in range(len(below) + 1):
-        try:
-            text = root.joinpath(*below[:depth], name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < _NO_LIMIT:
-            found.append(int(text))
-    return found
 
 
 def available(meminfo: Path = Path("/proc/meminfo")) -> int | None:

@@ -29,9 +29,9 @@ _ASLEEP_S: Final = 3
 _AWAKE_S: Final = 2
 # The server gives memory back 3 s after the last time at the soonest (typha/heap.py).
 _REST_S: Final = 5
-# Of each language. They are not what is measured: more of them than the machine can serve only fall behind.
-_STAY: Final = 5
-_COME: Final = 10
+# Of each language. They are not what is measured: each is sent every change of the feed, 10 KB blocks among them.
+_STAY: Final = 2
+_COME: Final = 4
 # On a machine that has other work, too.
 _TIMEOUT_S: Final = 180.0
 
@@ -49,16 +49,16 @@ class Sample:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--pods --rate --seconds --warm-up."""
     parser.add_argument("--pods", type=int, help="default 20,000; quick 2,000")
-    parser.add_argument("--rate", type=float, help="changes a second of all kinds (default 1,000; quick 300)")
-    parser.add_argument("--seconds", type=float, help="measured for so long (default 200; quick 20)")
+    parser.add_argument("--rate", type=float, help="changes a second of all kinds (default 500; quick 300)")
+    parser.add_argument("--seconds", type=float, help="measured for so long (default 400; quick 20)")
     parser.add_argument("--warm-up", type=float, help="seconds before (default 60; quick 20)")
 
 
 def run(options: argparse.Namespace) -> Result:
     """The goal is on the slope, but not in a quick run, which is shorter than the wavering."""
     pods = options.pods or (2_000 if options.quick else 20_000)
-    rate = options.rate or (300.0 if options.quick else 1_000.0)
-    seconds = options.seconds or (20.0 if options.quick else 200.0)
+    rate = options.rate or (300.0 if options.quick else 500.0)
+    seconds = options.seconds or (20.0 if options.quick else 400.0)
     warm_up_s = options.warm_up or (20.0 if options.quick else 60.0)
     result = Result("soak", {"pods": pods, "rate": rate, "seconds": seconds, "warm_up_s": warm_up_s, "feed": _FEED})
     with (

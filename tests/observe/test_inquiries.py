@@ -11,10 +11,10 @@ import pytest
 from tests.cache.entries import listed
 from tests.observe.test_search import subscriber
 from typha.cache.topic import Topic
-from typha.downstream.statistics import SubscriberStatistics
 from typha.observe import inquiries as module
 from typha.observe.inquiries import LIMIT_S, PAUSE_S, SLICE_S, BusyError, Inquiries, in_slices
 from typha.observe.queries import ObjectsQuery, SubscribersQuery
+from typha.observe.status import SubscriberStatus
 
 PODS = ObjectsQuery((("pods", None),), (), False, 10)
 
@@ -55,7 +55,7 @@ async def test_work_ends_where_it_takes_too_much() -> None:
     assert LIMIT_S <= time.worked_s <= LIMIT_S + 2 * SLICE_S
 
 
-def make(published: list[Sequence[SubscriberStatistics]] | None = None) -> Inquiries:
+def make(published: list[Sequence[SubscriberStatus]] | None = None) -> Inquiries:
     pods = listed(Topic("pods", 0, form="1"), 10, a=(3, 1), b=(5, 2))
     return Inquiries(
         {"pods": pods, "keys": listed(Topic("keys", 1, form="1"), 10, a=(3, 1))},
@@ -66,7 +66,7 @@ def make(published: list[Sequence[SubscriberStatistics]] | None = None) -> Inqui
 
 
 async def test_answers_to_another_thread() -> None:
-    published: list[Sequence[SubscriberStatistics]] = []
+    published: list[Sequence[SubscriberStatus]] = []
     one = make(published)
 
     async def questions() -> None:

@@ -1,4 +1,4 @@
-"""How much memory a server needs, and how much it may have. Pure, but for `limit_of_cgroup` and `available`.
+"""How much memory a server needs, and how much it may have. Pure, but for `available`.
 
     needed = (PROCESS + keys and values + ENTRY x entries + connection x agents) x (1 + HEADROOM)
 
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from typha.doctor.findings import Finding, failed, ok, warning
 from typha.machine import limit_of_cgroup
 
-__all__ = ["Load", "available", "examine", "limit_of_cgroup", "needed_bytes"]
+__all__ = ["Load", "available", "examine", "needed_bytes"]
 
 MB: Final = 1_000_000
 # The process with its libraries and nothing to serve: 1,000 objects and 100 agents are 69.7 MB.

@@ -122,7 +122,7 @@ class Answers:
                 "matches": listed.matches,
                 "total": listed.total,
                 "is_complete": listed.is_complete,
-                "subscribers": picture.subscribers(listed.subscribers),
+                "subscribers": [picture.subscriber(one) for one in listed.subscribers],
             }
         )
 

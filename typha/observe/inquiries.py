@@ -18,8 +18,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from typha.cache.topic import Topic
 from typha.downstream.statistics import SubscriberStatistics
+from typha.observe.picture import subscriber
 from typha.observe.queries import ObjectsQuery, SubscribersQuery
 from typha.observe.search import Hit, ObjectSearch, SubscriberSearch, hit
+from typha.observe.status import SubscriberStatus
 
 # Half of what a round may take before it yields.
 SLICE_S: Final = 0.001
@@ -69,7 +71,7 @@ class Inquiries:
         topics: Mapping[str, Topic],
         *,
         each_subscriber: Callable[[], Iterator[SubscriberStatistics]],
-        publish: Callable[[Sequence[SubscriberStatistics]], None],
+        publish: Callable[[Sequence[SubscriberStatus]], None],
         secret: Collection[str] = (),
     ) -> None:
         self.topics = topics
@@ -113,17 +115,25 @@ class Inquiries:
         """Have a picture published with all subscribers, without the limit of work. Raises BusyError."""
 
         async def publish() -> None:
-            listed: list[SubscriberStatistics] = []
+            listed: list[SubscriberStatus] = []
 
             def steps() -> Iterator[None]:
                 for one in self._each_subscriber():
-                    listed.append(one)
+                    listed.append(subscriber(one))
                     yield
 
             await in_slices(steps(), limit_s=TIMEOUT_S)
             self._publish(listed)
 
         await self._ask(publish)
+
+    async def look(self, glance: Callable[[], Answer]) -> Answer:
+        """What a function finds on the loop, in one piece: of something small. Raises BusyError."""
+
+        async def once() -> Answer:
+            return glance()
+
+        return await self._ask(once)
 
     async def _ask(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
         if self._waiting >= MOST_WAITING:

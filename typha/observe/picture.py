@@ -127,30 +127,27 @@ def server(
     )
 
 
-def subscribers(listed: Iterable[SubscriberStatistics]) -> tuple[s.SubscriberStatus, ...]:
-    """Every connection that was welcomed; the topic of a Calico agent is its feed's view, which no catalog has."""
-    return tuple(
-        s.SubscriberStatus(
-            session=one.session,
-            node=one.node,
-            agent=one.agent,
-            address=one.address,
-            connected_s=one.age_s,
-            caught_up=one.is_caught_up,
-            bytes_sent=one.bytes_sent,
-            frames_sent=one.frames_sent,
-            subscriptions=tuple(
-                s.SubscriptionStatus(
-                    topic=topic.topic,
-                    cursor=topic.position,
-                    lag=max(0, topic.head - (topic.position or 0)),
-                    applied=topic.applied,
-                    where=topic.where,
-                )
-                for topic in one.topics
-            ),
-        )
-        for one in listed
+def subscriber(one: SubscriberStatistics) -> s.SubscriberStatus:
+    """A connection that was welcomed; the topic of a Calico agent is its feed's view, which no catalog has."""
+    return s.SubscriberStatus(
+        session=one.session,
+        node=one.node,
+        agent=one.agent,
+        address=one.address,
+        connected_s=one.age_s,
+        caught_up=one.is_caught_up,
+        bytes_sent=one.bytes_sent,
+        frames_sent=one.frames_sent,
+        subscriptions=tuple(
+            s.SubscriptionStatus(
+                topic=topic.topic,
+                cursor=topic.position,
+                lag=max(0, topic.head - (topic.position or 0)),
+                applied=topic.applied,
+                where=topic.where,
+            )
+            for topic in one.topics
+        ),
     )
 
 

@@ -26,7 +26,17 @@
 {{- else }}
 {{- $_ := set $config "insecure" true }}
 {{- end }}
+{{- $_ := set $config "replicas" (mergeOverwrite (dict "service" (include "typha.fullname" .)) (default dict $config.replicas)) }}
 {{- toYaml $config }}
+{{- end }}
+
+{{/* The namespace in which the other servers' EndpointSlices must be listed; empty where they are listed anyway. */}}
+{{- define "typha.peersNamespace" -}}
+{{- $replicas := default dict .Values.config.replicas }}
+{{- $reads := index (include "typha.reads" . | fromJson) "" | default dict }}
+{{- if and (ne (toString $replicas.service) "") (not (has "endpointslices" (index $reads "discovery.k8s.io" | default list))) }}
+{{- default .Release.Namespace $replicas.namespace }}
+{{- end }}
 {{- end }}
 
 {{/* The built-in feeds that `config` serves, as JSON: the server's own rule for `auto`. */}}

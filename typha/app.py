@@ -24,8 +24,8 @@ from typha.cache.packing import Packer
 from typha.cache.topic import Topic
 from typha.collector import Collector
 from typha.config import Config
+from typha.config.load import Loaded
 from typha.downstream.server import Server
-from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import ServerStatistics
 from typha.downstream.tls import server_context
 from typha.drop_in import tls as drop_in_tls
@@ -39,10 +39,13 @@ from typha.observe import picture
 from typha.observe.history import History
 from typha.observe.http import ObserveServer
 from typha.observe.inquiries import Inquiries
+from typha.observe.log import configure_logging
 from typha.observe.quarantines import Quarantines
 from typha.observe.status import Board, Status, SubscriberStatus, UpstreamStatus
+from typha.reload import Reload
 from typha.replicas.wiring import neighbours_of
 from typha.signals import Signals
+from typha.stage_settings import downstream_settings, upstream_settings
 from typha.upstream.api_session import ApiSession
 from typha.upstream.clock import MonotonicClock
 from typha.upstream.cluster import cluster_name, next_life, read_cluster_uid
@@ -52,7 +55,7 @@ from typha.upstream.kubernetes_client import Configuration
 from typha.upstream.loading_pace import CollectorPause
 from typha.upstream.recovery import Backoff
 from typha.upstream.reflector import Reflector, Target
-from typha.upstream.settings import Settings as UpstreamSettings
+from typha.warm_start.keeper import WarmStart
 from typha.wire.states import TopicState
 
 log = logging.getLogger("typha.app")
@@ -62,8 +65,6 @@ _PUBLISH_S: Final = 1.0
 _PUBLISH_UNREADY_S: Final = 0.1
 # A client's word starts a new life at most so often: a broken agent must not make everybody read snapshots.
 _EVIDENCE_S: Final = 600.0
-# What an API server writes meanwhile waits in the kernel's buffers; it ends watches that hold it up for long.
-_LONGEST_READ_PAUSE_S: Final = 0.1
 
 
 async def serve(
@@ -72,14 +73,16 @@ async def serve(
     ready: Callable[[int], None] | None = None,
     drop_in: DropIn | None = None,
     load: Callable[[], Awaitable[Configuration]] | None = None,
+    reload: Callable[[], Loaded] | None = None,
 ) -> None:
-    """Serve until SIGTERM (drained) or SIGINT. ``ready`` gets the agents' port once it listens.
+    """Serve until SIGTERM (drained) or SIGINT. ``ready`` gets the agents' port once it listens; ``reload`` reads the
+    configuration anew on SIGHUP.
 
     Raises OSError and ObserveError (a port), CredentialsError, FeedsError, TlsError: all before the first agent.
     """
     load = load or (lambda: load_configuration(from_environment(os.environ)))
     async with ApiSession(load) as session:
-        app = App(config, session, load, drop_in)
+        app = App(config, session, load, drop_in, reload)
         await app.run(ready)
 
 
@@ -92,8 +95,10 @@ class App:
         session: ApiSession,
         load: Callable[[], Awaitable[Configuration]],
         drop_in: DropIn | None = None,
+        reload: Callable[[], Loaded] | None = None,
     ) -> None:
         self._config = config
+        self._drop_in = drop_in
         self._load = load
         self._session = session
         self._started_at = time.monotonic()
@@ -120,7 +125,7 @@ class App:
             for number, spec in enumerate(self._spec.topics.values())
         ]
         self.catalog = Catalog(topics, salt=os.urandom(8), stale_after_s=config.timing.stale_after_s)
-        self._upstream_settings = _upstream_settings(config)
+        self._upstream_settings = upstream_settings(config)
         pause = CollectorPause()
         self.reflectors = [
             Reflector(
@@ -136,15 +141,23 @@ class App:
             for source, specs in self._spec.sources().items()
         ]
 
+        folder = config.warm_start.folder
+        self._warm = (
+            WarmStart(config.warm_start, folder, self._spec, self.catalog, life=config.life) if folder else None
+        )
+        if self._warm is not None:
+            self._warm.restore(time.monotonic(), time.time())
+
         # downstream's view
         self._loop = asyncio.get_running_loop()
         tls = _tls_context(config, drop_in)
         if tls is not None and not isinstance(self._loop, asyncio.BaseEventLoop):
             map_large(UVLOOP_TLS_BUFFER_BYTES)
+        self._downstream_settings = downstream_settings(config, drop_in)
         self.server = Server(
             self.catalog,
             self._spec.feeds,
-            _downstream_settings(config, drop_in),
+            self._downstream_settings,
             probe=self._probe,
             on_restored=self._restored_by_client,
             tls=tls,
@@ -160,6 +173,7 @@ class App:
 
         # the observers' view
         self._signals = Signals(self._loop, self._told_to_stop)
+        self._reload = Reload(config, reload, self._retune)
         self._loop_lag = LoopLag(time.monotonic())
         self._build = picture.build(self._loop)
         self._address = str(config.listen)
@@ -201,9 +215,13 @@ class App:
             if ready is not None:
                 ready(port)
             self._signals.install()
+            self._reload.install(self._loop)
             async with asyncio.TaskGroup() as tasks:
                 parts = [tasks.create_task(self.server.run()), tasks.create_task(self._publish_often())]
                 parts.append(tasks.create_task(self._find_cluster()))
+                parts.append(tasks.create_task(self._reload.run()))
+                if self._warm is not None:
+                    parts.append(tasks.create_task(self._warm.run()))
                 parts.append(tasks.create_task(self._loop_lag.run(time.monotonic)))
                 parts.extend(tasks.create_task(reflector.run()) for reflector in self.reflectors)
                 if self._outside is not None:
@@ -223,6 +241,8 @@ class App:
                 pace = self._outside.drain_interval_s if self._outside is not None else None
                 await self._signals.unless_now(self.server.drain(self._config.timing.drain_grace_s, pace))
                 await self.server.close()
+                if self._warm is not None:
+                    await self._warm.write()
                 for part in parts:
                     part.cancel()
         finally:
@@ -235,6 +255,18 @@ class App:
         self.server.is_draining = True
         self._publish()
 
+    def _retune(self, config: Config, changed: frozenset[str]) -> None:
+        """These settings are others from now on (`reload.LIVE`)."""
+        self._config = config
+        self._downstream_settings.take(downstream_settings(config, self._drop_in))
+        self.server.fan_out.joiners.limit = config.limits.max_joiners
+        self.catalog.stale_after_s = config.timing.stale_after_s
+        self._memory.limit_bytes = config.limits.memory_mb << 20 or cgroup_limit_bytes()
+        if "limits.max_connections" in changed:
+            raise_file_limit(config.limits.max_connections)
+        if changed & {"log.format", "log.level"}:
+            configure_logging(config.log.format, config.log.level)
+
     # --- the cluster and its life
 
     async def _find_cluster(self) -> None:
@@ -246,7 +278,10 @@ class App:
             except UpstreamError as error:
                 log.warning("the cluster's identity is unknown; agents wait", extra={"error": str(error)})
                 await asyncio.sleep(backoff.next_delay(time.monotonic()))
-        self.catalog.set_cluster(cluster_name(self._uid, self._life), time.monotonic())
+        if self.catalog.set_cluster(cluster_name(self._uid, self._life), time.monotonic()):
+            log.warning("the files of the warm start are of another cluster; everything is listed")
+            for reflector in self.reflectors:
+                reflector.restart()
 
     def _restored(self, why: str) -> None:
         """etcd went back in time: a new life, and everything is read anew."""
@@ -343,44 +378,3 @@ def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | Non
     if agents is not None:
         return drop_in_tls.server_context(agents.files, minimum=agents.minimum, ciphers=agents.ciphers)
     return server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None
-
-
-def _upstream_settings(config: Config) -> UpstreamSettings:
-    upstream = config.upstream
-    return UpstreamSettings(
-        page_objects=upstream.page_size,
-        watch_list=upstream.watch_list,
-        watch_timeout_s=upstream.watch_timeout_s,
-        probe_timeout_s=upstream.probe_timeout_s,
-        silence_s=upstream.probe_after_s,
-        replace_after_s=upstream.replace_after_s,
-        backoff_first_s=upstream.backoff_min_s,
-        backoff_limit_s=upstream.backoff_max_s,
-        backoff_reset_s=upstream.backoff_reset_s,
-        # Half a round: a watch that is read just after one is read again before the next.
-        read_pause_s=min(config.timing.round_pause_ms / 1000, _LONGEST_READ_PAUSE_S),
-    )
-
-
-def _downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSettings:
-    limits, timing, calico = config.limits, config.timing, drop_in or DropIn()
-    return DownstreamSettings(
-        calico_ping_interval_s=calico.ping_interval_s,
-        calico_pong_timeout_s=calico.pong_timeout_s,
-        calico_max_message_kvs=calico.max_message_kvs,
-        max_connections=limits.max_connections,
-        max_per_address=limits.max_per_address,
-        max_unheard=limits.max_unheard,
-        max_topics_per_client=limits.max_topics,
-        max_joiners=limits.max_joiners,
-        max_handshakes=limits.max_handshakes,
-        max_filters_per_client=limits.max_filters,
-        handshake_timeout_s=limits.handshake_timeout_s,
-        round_pause_s=timing.round_pause_ms / 1000,
-        ping_interval_s=timing.ping_interval_s,
-        bookmark_interval_s=timing.bookmark_interval_s,
-        stuck_timeout_s=timing.stuck_timeout_s,
-        max_age_s=timing.max_age_s,
-        drain_wait_s=timing.drain_wait_s,
-        advertise=tuple(str(address) for address in config.advertise),
-    )

@@ -17,7 +17,7 @@ from typing import Final
 log = logging.getLogger("typha.app")
 
 # Watches, probes, the observers' sockets and their clients, Python's own.
-_OTHER_FILES: Final = 256
+OTHER_FILES: Final = 256
 # 64 joiners hold some 45 MB more: a tenth of the 512 MiB that the manifests give.
 PAUSE_AT: Final = 0.90
 RESUME_AT: Final = 0.85
@@ -28,7 +28,7 @@ _UNLIMITED_BYTES: Final = 1 << 60
 
 def raise_file_limit(connections: int) -> None:
     """A file handle for each connection, and some for the rest."""
-    wanted = connections + _OTHER_FILES
+    wanted = connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return

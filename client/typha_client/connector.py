@@ -195,6 +195,10 @@ class Connector:
 
     def _offer_failed(self, target: Target, error: BaseException) -> None:
         match error:
+            case RefusedError() if error.code == RefusalCode.BAD_HELLO:
+                # A server that knows no questions: it is connected to as it is.
+                self.endpoints.asks = False
+                self.endpoints.put_back(target)
             case RefusedError():
                 self._refused_by(target, error)
             case OSError():

@@ -132,6 +132,8 @@ class Endpoints:
         self.max_delay_s = max_delay_s
         self.final_delay_s = final_delay_s
         self.rounds_failed = 0
+        self.asks = True
+        """Whether servers are asked for their load at all."""
         self._round: deque[Target] = deque()
         self._preferred: deque[Target] = deque()
         self._tried: set[tuple[str, int]] = set()
@@ -182,7 +184,7 @@ class Endpoints:
 
     def rival(self, target: Target, now: float) -> Target | None:
         """Another of the same zone to compare ``target``'s load with; it is drawn too. None: connect to ``target``."""
-        if self._is_crowd or self.rounds_failed:
+        if self._is_crowd or self.rounds_failed or not self.asks:
             return None
         is_near = target.place in self._near
         for other in self._drawn_from:

@@ -64,7 +64,7 @@ def test_without_a_file_the_built_in_feeds(run: Run) -> None:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    assert listed == {(right.group, right.plural) for right in rights_of(Config()) if right.verb == "list"}
+    assert listed == {(right.group, right.plural) for right in rights_of(Config(), "") if right.verb == "list"}
 
 
 @pytest.mark.parametrize("account", ["typha", "/typha", "a/", "a/b/c"])
@@ -80,3 +80,13 @@ def test_wrong_configuration_is_2(run: Run, file: Path) -> None:
     assert result.exit_code == 2
     assert "topics.pods.resource = 'v1/Pods'" in result.stderr
     assert "nowhere" not in result.stderr
+
+
+def test_the_other_servers_need_the_own_namespace(run: Run, file: Path) -> None:
+    file.write_text(TOPICS + "replicas: {service: typha}\n")
+    result = run("rbac", "-c", str(file))
+    assert result.exit_code == 2
+    assert "hint: --account NAMESPACE/NAME, or replicas.namespace" in result.stderr
+    roles = list(yaml.safe_load_all(run("rbac", "-c", str(file), "--account", "net/server").stdout))
+    (own,) = (role for role in roles if role["kind"] == "Role" and role["metadata"]["namespace"] == "net")
+    assert own["rules"] == [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]}]

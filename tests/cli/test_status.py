@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -12,17 +14,23 @@ from tests.cli.conftest import Run
 from tests.observe.pictures import picture
 from typha.config import HostPort
 from typha.observe.http import ObserveServer
-from typha.observe.status import Board
+from typha.observe.status import Board, PeerStatus, Status
 
 
-@pytest.fixture
-def admin() -> Iterator[str]:
+@contextmanager
+def showing(status: Status) -> Iterator[str]:
     board = Board(lambda: 100.0)
-    board.publish(picture())
+    board.publish(status)
     server = ObserveServer(board, health=None, admin=HostPort("127.0.0.1", 0))
     server.start()
     yield f"http://127.0.0.1:{server.admin_port}"
     server.stop()
+
+
+@pytest.fixture
+def admin() -> Iterator[str]:
+    with showing(picture()) as address:
+        yield address
 
 
 def test_tables(run: Run, admin: str) -> None:
@@ -38,6 +46,14 @@ def test_tables(run: Run, admin: str) -> None:
     assert ["pods", "default/odd", "1100", "spec.nodeName", "is", "no", "text"] in words
     assert 'the "API server" went\\naway (20s ago)' in result.stdout
     assert ["node-1", "demo/1", "127.0.0.1:40000", "9s", "yes", "pods", "4", "0", "B"] in words
+
+
+def test_the_other_servers_and_the_share(run: Run) -> None:
+    shown = picture()
+    peers = (PeerStatus("10.0.0.2:5473", "ready", 90, ""), PeerStatus("10.0.0.3:5473", "going", 0, "draining"))
+    with showing(replace(shown, server=replace(shown.server, share=110, peers=peers))) as address:
+        lines = run("status", "--admin", address).stdout.splitlines()
+    assert lines[2] == "share     110 beside 10.0.0.2:5473 ready (90), 10.0.0.3:5473 going (0)"
 
 
 def test_json_is_the_page(run: Run, admin: str) -> None:

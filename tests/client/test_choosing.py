@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.client.test_client import until
+from typha.wire import messages as m
 from typha_client import Client, Found, connect
 from typha_client.testing import FakeServer
 
@@ -92,6 +93,14 @@ async def test_one_that_goes_is_never_taken(pair: tuple[FakeServer, FakeServer])
         for _ in range(6):
             await joined(stack, going, staying)
     assert (len(going.hellos), len(staying.hellos)) == (0, 6)
+
+
+async def test_servers_that_know_no_questions_are_connected_to(pair: tuple[FakeServer, FakeServer]) -> None:
+    for server in pair:
+        server.load = lambda: m.Refused("bad_hello", "subscribe names no feed and no topic")  # type: ignore[method-assign]
+    async with contextlib.AsyncExitStack() as stack:
+        client = await joined(stack, *pair)
+        assert client.statistics()["refused"] == 0
 
 
 async def test_servers_of_our_zone_come_first(pair: tuple[FakeServer, FakeServer]) -> None:

@@ -64,14 +64,14 @@ CASES: Final = (
     Case(
         "TyphaUpstreamErrors",
         "30m",
-        {"resource": "v1/pods", "kind": "forbidden"},
-        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="forbidden"'): "0+6x60"},
+        {"resource": "v1/pods", "kind": "ForbiddenError"},
+        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="ForbiddenError"'): "0+6x60"},
     ),
     Case(
         "TyphaUpstreamErrors",
         "30m",
         None,
-        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="connection_lost"'): "0+1x60"},
+        {one("typha_upstream_errors_total", 'resource="v1/pods",kind="ConnectionLostError"'): "0+1x60"},
     ),
     Case(
         "TyphaRelisting",
@@ -166,6 +166,24 @@ CASES: Final = (
     Case(
         "TyphaNearlyFull", "10m", None, {one("typha_connections"): "800x20", one("typha_connections_limit"): "1000x20"}
     ),
+    Case(
+        "TyphaMemoryNearLimit",
+        "20m",
+        POD,
+        {one("process_resident_memory_bytes"): "900x30", one("typha_memory_limit_bytes"): "1000x30"},
+    ),
+    Case(
+        "TyphaMemoryNearLimit",
+        "20m",
+        None,
+        {one("process_resident_memory_bytes"): "700x30", one("typha_memory_limit_bytes"): "1000x30"},
+    ),
+    Case("TyphaJoinsPaused", "5m", POD, {one("typha_joins_paused"): "1x10"}),
+    Case("TyphaJoinsPaused", "5m", None, {one("typha_joins_paused"): "0 1 0 0 1 0 0x10"}),
+    Case("TyphaPeersUnreachable", "20m", NOTHING, {one("typha_peers", 'state="unreachable"'): "1x30"}),
+    # A rollout, and one that is not ready yet.
+    Case("TyphaPeersUnreachable", "20m", None, {one("typha_peers", 'state="unreachable"'): "1x10 0x30"}),
+    Case("TyphaPeersUnreachable", "20m", None, {one("typha_peers", 'state="not_ready"'): "1x30"}),
     Case(
         "TyphaFilesNearlyExhausted",
         "10m",

@@ -20,7 +20,8 @@ import kubernetes_validate
 
 from tests.controlplane.controlplane import ControlPlane
 from tests.controlplane.credentials import User
-from tests.deploy.rendering import KUBECTL, NAMESPACE, Manifest, every, pod_of
+from tests.deploy.generated import NAMESPACE
+from tests.deploy.rendering import KUBECTL, Manifest, every, pod_of
 
 OLDEST: Final = "1.29"
 NEWEST: Final = "1.37"

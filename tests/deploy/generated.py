@@ -21,12 +21,13 @@ from typha.feeds.rights import rights_of
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 CHART: Final = DEPLOY / "chart" / "typha"
+NAMESPACE: Final = "typha-system"
 # Folders with a typha.yaml and the role that it needs.
 ROLES: Final = ("base", "components/policy-only")
 
 ROLE_HEAD: Final = """\
-# Made from typha.yaml by `typha rbac --config typha.yaml`: list and watch of what the feeds are made of, and the UID of
-# kube-system, which names the cluster. Rights for what a cluster lacks do no harm.
+# Made from typha.yaml by `typha rbac --config typha.yaml --account typha-system/typha`: list and watch of what feeds
+# are made of, and the UID of kube-system, which names the cluster. Rights for what a cluster lacks do no harm.
 """
 
 RULE_HEAD: Final = """\
@@ -54,7 +55,7 @@ def files() -> Iterator[tuple[Path, str]]:
 def role(configuration: Path) -> str:
     """The ClusterRole of a configuration file."""
     config = load(file=configuration, open_files=False).config
-    return ROLE_HEAD + as_yaml(roles(rights_of(config), "typha")).decode()
+    return ROLE_HEAD + as_yaml(roles(rights_of(config, NAMESPACE), "typha")).decode()
 
 
 def prometheus_rule() -> str:
@@ -73,7 +74,7 @@ def chart_rights() -> str:
 
 
 def _reads(calico: CalicoConfig) -> list[str]:
-    rights = rights_of(replace(Config(), calico=calico))
+    rights = rights_of(replace(Config(), calico=calico), NAMESPACE)
     return sorted({f"{right.group}/{right.plural}" for right in rights if right.verb == "list"})
 
 

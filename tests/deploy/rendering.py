@@ -19,11 +19,10 @@ from typing import Any, Final
 import helm_python
 import yaml
 
-from tests.deploy.generated import CHART, DEPLOY
+from tests.deploy.generated import CHART, DEPLOY, NAMESPACE
 
 Manifest = dict[str, Any]
 KUBECTL: Final = Path(sys.executable).parent / "kubectl"
-NAMESPACE: Final = "typha-system"
 
 
 @cache

@@ -20,6 +20,7 @@ import trustme
 
 from tests.controlplane.admin_rest import wait_until
 from tests.controlplane.server_process import free_ports
+from tests.deploy.generated import NAMESPACE
 from tests.deploy.rendering import Manifest, configuration_text, container_of
 
 # A start takes 1 s on an idle machine; the rest is room for a busy one.
@@ -92,6 +93,10 @@ def serving(
         "TYPHA_LISTEN": f"127.0.0.1:{agents_port}",
         "TYPHA_HEALTH": f"127.0.0.1:{health_port}",
         "TYPHA_ADMIN": "off",
+        # A pod reads its own from what is mounted.
+        "TYPHA_REPLICAS_NAMESPACE": NAMESPACE,
+        # Where no control group has a limit, the metric of it would be missing.
+        "TYPHA_LIMITS_MEMORY_MB": "1024",
         "TYPHA_TLS_CERT": str(secret / "tls.crt"),
         "TYPHA_TLS_KEY": str(secret / "tls.key"),
         "TYPHA_TLS_CLIENT_CA": str(secret / "ca.crt"),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.controlplane.rest import ApiStatusError
 from tests.deploy.cluster import Cluster
+from tests.deploy.generated import NAMESPACE
 from tests.deploy.rendering import chart, find, kustomized, pod_of
 from tests.deploy.serving import serving
 from tests.deploy.variants import CHART_VALUES, variants
@@ -54,6 +55,10 @@ def test_a_custom_topic_has_its_right_in_its_namespace_only() -> None:
     manifests = chart(CHART_VALUES["topics"])
     roles = {each["metadata"]["namespace"]: each["rules"] for each in manifests if each["kind"] == "Role"}
     read = ["list", "watch"]
-    assert roles == {"default": [{"apiGroups": [""], "resources": ["configmaps", "resourcequotas"], "verbs": read}]}
+    assert roles == {
+        "default": [{"apiGroups": [""], "resources": ["configmaps", "resourcequotas"], "verbs": read}],
+        # The other servers, which no topic lists here.
+        NAMESPACE: [{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]}],
+    }
     listed = [rule["resources"] for rule in find(manifests, "ClusterRole")["rules"]]
     assert listed == [["namespaces"], ["pods"], ["certs"]]

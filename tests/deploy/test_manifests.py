@@ -13,9 +13,8 @@ import trustme
 import yaml
 
 from tests.deploy.cluster import FOREIGN, NEWEST, OLDEST, problems_of
-from tests.deploy.generated import DEPLOY, files
+from tests.deploy.generated import DEPLOY, NAMESPACE, files
 from tests.deploy.rendering import (
-    NAMESPACE,
     Manifest,
     configuration,
     configuration_text,
@@ -144,12 +143,14 @@ def test_check_config_takes_the_base(tmp_path: Path) -> None:
 def test_rights_are_those_that_the_configuration_needs(manifests: list[Manifest], tmp_path: Path) -> None:
     """Not one resource more, not one verb more."""
     roles = every(manifests, "ClusterRole") + every(manifests, "Role")
-    assert granted(roles) == rights_of(config_of(manifests, tmp_path))
+    assert granted(roles) == rights_of(config_of(manifests, tmp_path), NAMESPACE)
 
 
 def test_policy_only_needs_less(tmp_path: Path) -> None:
     """Felix' feed alone; and with host-local addresses nothing of Calico's IPAM."""
-    base, less = (rights_of(config_of(kustomized(each), tmp_path)) for each in ("base", "overlays/policy-only"))
+    base, less = (
+        rights_of(config_of(kustomized(each), tmp_path), NAMESPACE) for each in ("base", "overlays/policy-only")
+    )
     assert less < base
     gone = {right.plural for right in base - less}
     assert gone == {"bgpfilters", "blockaffinities", "ipamblocks", "caliconodestatuses"}

@@ -63,12 +63,15 @@ class _Child(ServerProcess):
 
 
 class TyphaProcess:
-    """One server: its configuration, its port, its life. Not started by construction."""
+    """One server: its configuration, its port, its life. Not started by construction. ``verify``: TYPHA_VERIFY."""
 
-    def __init__(self, name: str, folder: Path, kubeconfig: Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, folder: Path, kubeconfig: Path, config: Mapping[str, Any], *, verify: bool = True
+    ) -> None:
         (self.port,) = free_ports(1)
         self.name = name
         self.kubeconfig = kubeconfig
+        self._environment = {"KUBECONFIG": str(kubeconfig), **({} if verify else {"TYPHA_VERIFY": "0"})}
         self.log_path = folder / f"{name}.log"
         self.config_path = folder / f"{name}.yaml"
         ports = {"listen": self.address, "health": "127.0.0.1:0", "admin": "127.0.0.1:0", "log": {"format": "json"}}
@@ -107,7 +110,7 @@ class TyphaProcess:
         self.config_path.write_text(json.dumps(self.config))  # JSON is YAML
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         command = [sys.executable, "-m", "typha", "serve", "--config", str(self.config_path)]
-        self._child = _Child(self.name, [*clean_environment(KUBECONFIG=str(self.kubeconfig)), *command], self.log_path)
+        self._child = _Child(self.name, [*clean_environment(**self._environment), *command], self.log_path)
         self._child.wait_answering(self._listens, START_TIMEOUT_S)
         if ready:
             # /status is of this moment; the picture behind /readyz is up to a second old.
@@ -121,6 +124,12 @@ class TyphaProcess:
     def terminate(self) -> None:
         """SIGTERM: it drains. See `wait_exit`."""
         self._running().terminate()
+
+    def reload(self, **sections: Any) -> None:
+        """These sections of its file instead of those that it has, and SIGHUP."""
+        self.config = _merged(self.config, sections)
+        self.config_path.write_text(json.dumps(self.config))
+        os.kill(self._running().pid, signal.SIGHUP)
 
     def freeze(self) -> None:
         """SIGSTOP: its connections stay open, nothing answers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from typha.config.model import CalicoConfig, Config
+from typha.config.replicas import ReplicasConfig
 from typha.feeds.rights import Right, rights_of
 
 IDENTITY = Right("", "namespaces", "get", name="kube-system")
@@ -12,7 +13,7 @@ IDENTITY = Right("", "namespaces", "get", name="kube-system")
 
 def rights(**topics: dict[str, Any]) -> set[Right]:
     """Beside that to the cluster's identity."""
-    found = rights_of(Config(topics={name.replace("_", "-"): topic for name, topic in topics.items()}))
+    found = rights_of(Config(topics={name.replace("_", "-"): topic for name, topic in topics.items()}), "own")
     assert IDENTITY in found
     return set(found) - {IDENTITY}
 
@@ -38,7 +39,7 @@ def test_a_topic_of_one_namespace_needs_nothing_beyond_it() -> None:
 
 
 def test_calicos_resources_under_both_groups() -> None:
-    found = rights_of(Config(calico=CalicoConfig(feeds=("node-status",))))
+    found = rights_of(Config(calico=CalicoConfig(feeds=("node-status",))), "own")
     assert found == {
         IDENTITY,
         *reads("crd.projectcalico.org", "caliconodestatuses"),
@@ -48,7 +49,25 @@ def test_calicos_resources_under_both_groups() -> None:
 
 def test_pod_cidrs_need_no_ipam() -> None:
     feeds = CalicoConfig().feeds
-    ipam = rights_of(Config(calico=CalicoConfig(feeds=feeds)))
-    pod_cidrs = rights_of(Config(calico=CalicoConfig(feeds=feeds, use_pod_cidr=True)))
+    ipam = rights_of(Config(calico=CalicoConfig(feeds=feeds)), "own")
+    pod_cidrs = rights_of(Config(calico=CalicoConfig(feeds=feeds, use_pod_cidr=True)), "own")
     assert {right.plural for right in ipam - pod_cidrs} == {"ipamblocks", "blockaffinities"}
     assert pod_cidrs < ipam
+
+
+def test_the_other_servers_are_listed_in_their_services_namespace() -> None:
+    def servers(service: str = "", namespace: str = "") -> set[Right]:
+        replicas = ReplicasConfig(service=service, namespace=namespace)
+        config = Config(calico=CalicoConfig(feeds=("node-status",)), replicas=replicas)
+        return {right for right in rights_of(config, "own") if right.plural == "endpointslices"}
+
+    assert servers() == set()
+    assert servers("typha") == {Right("discovery.k8s.io", "endpointslices", "list", "own")}
+    elsewhere = {Right("discovery.k8s.io", "endpointslices", "list", "there")}
+    assert servers("typha", "there") == elsewhere
+
+
+def test_who_lists_all_endpointslices_needs_no_right_for_some() -> None:
+    felix = CalicoConfig(feeds=("felix",))
+    alone = rights_of(Config(calico=felix), "own")
+    assert rights_of(Config(calico=felix, replicas=ReplicasConfig(service="typha")), "own") == alone

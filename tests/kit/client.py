@@ -68,6 +68,7 @@ class Client:
         self.frames: list[m.Message] = []
         self._partial = b""
         self._dictionaries = Dictionaries()
+        self._is_asked_to_move = False
         self.ask_for(where or {})
 
     @property
@@ -203,6 +204,9 @@ class Client:
             self.upload()
         if not was_drained and self.outlet.is_drained and self.server is not None and self.subscriber is not None:
             self.server.fan_out.drained(self.subscriber)
+        if self._is_asked_to_move and self.server is not None:
+            self._is_asked_to_move = False
+            self.connect(self.server)
 
     def _receive(self, session: Session, data: bytes) -> None:
         """Frame by frame, so that each commit is checked against what the replica was at it."""
@@ -267,6 +271,8 @@ class Client:
                     self.copies[event.topic].committed(event, self.replicas.topics[event.topic], self.where)
                 case e.Bookmarked():
                     self.copies[event.topic].was_bookmarked(event, self.replicas.topics[event.topic], self.where)
+                case e.MoveRequested():
+                    self._is_asked_to_move = True
                 case e.Closed():
                     assert event.error is None or isinstance(event.error, RefusedError), event
                     self.disconnect()

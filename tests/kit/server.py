@@ -10,6 +10,7 @@ import msgpack
 from tests.kit.dictionaries import dictionary
 from tests.kit.truth import ATTRIBUTES, CONVERTERS, Item, Life, State, Truth
 from typha.cache.catalog import Catalog
+from typha.cache.keeping import is_keepable, keep, restore
 from typha.cache.topic import Topic
 from typha.downstream.dictionaries import Dictionaries
 from typha.downstream.fan_out import FanOut
@@ -17,6 +18,8 @@ from typha.downstream.feed_view import FeedViews
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.training import Trained
 from typha.downstream.verification import verify
+from typha.upstream.warmth import Warmth
+from typha.warm_start.codec import KeptFile, decode, encode
 from typha.wire.states import TopicState
 
 WHOLE_ROUNDS = DownstreamSettings(round_budget_s=1e9, max_age_s=0)
@@ -60,6 +63,7 @@ class Server:
         self.tombstones = tombstones
         self.settings = settings
         self.form = "1"
+        self.file = b""
         self.starts = 0
         self.start()
 
@@ -94,6 +98,25 @@ class Server:
         self._numbers = itertools.count(1)
         self._running: Iterator[None] | None = None
 
+    def keep(self) -> None:
+        """The file of a warm start, as of now; the one of before stays where a topic is not complete."""
+        if all(map(is_keepable, self.topics)):
+            forms = {topic.name: topic.form for topic in self.topics}
+            kept = KeptFile(self.catalog.cluster or "", 0.0, forms, [keep(topic) for topic in self.topics])
+            self.file = b"".join(encode(kept, {}))
+
+    def start_warm(self) -> bool:
+        """A fresh process with the file; False where it is of no use."""
+        self.start()
+        kept = decode(self.file, {}) if self.file else None
+        forms = {topic.name: topic.form for topic in self.topics}
+        if kept is None or kept.cluster != self.catalog.cluster or kept.forms != forms or self.truth.is_absent:
+            return False
+        for topic in kept.topics:
+            restore(self.catalog.topics[topic.name], topic, self.clock.now, "from a file")
+            self.watched = topic.head
+        return True
+
     @property
     def pods(self) -> Topic:
         return self.catalog.topics["pods"]
@@ -113,7 +136,7 @@ class Server:
 
     @property
     def has_listed(self) -> bool:
-        return self.pods.has_synced and not self.is_absent
+        return self.pods.has_state and not self.is_absent
 
     @property
     def is_of_this_life(self) -> bool:
@@ -129,7 +152,7 @@ class Server:
         if self.truth.is_absent:
             self.absent()
             return
-        at = at if at is not None and self.has_listed else self.truth.rv
+        at = at if at is not None and self.pods.has_synced and not self.is_absent else self.truth.rv
         for topic in self.topics:
             loading = topic.begin_list()
             for name, (rv, body) in sorted(self.truth.life.states[at].items()):
@@ -141,10 +164,11 @@ class Server:
             loading.commit(at, self.clock.now)
         self.watched = at
 
-    def watch(self, count: int = 10**6) -> None:
-        """Apply the next events of an unbroken watch."""
+    def watch(self, count: int = 10**6, *, probed: int | None = None) -> None:
+        """Apply the next events of an unbroken watch. ``probed``: what its probe showed (None: the newest)."""
         if not self.has_listed or not self.is_of_this_life:
             return
+        Warmth(self.topics).probed(self.truth.rv if probed is None else probed, self.clock.now)
         pending = [event for event in self.truth.events if event.rv > self.watched]
         for event in pending[:count]:
             for topic in self.topics:

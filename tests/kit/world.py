@@ -42,12 +42,13 @@ class World:
         client.events.clear()
         return client
 
-    def restart(self, server: Server) -> None:
-        """kill -9 and a fresh start."""
+    def restart(self, server: Server, *, warm: bool = False) -> None:
+        """kill -9 and a fresh start; ``warm``: with what `Server.keep` wrote last."""
         for client in self.clients:
             if client.server is server:
                 client.disconnect()
-        server.start()
+        if not warm or not server.start_warm():
+            server.start()
 
     def put(self, name: str, value: int = 0, node: str = "n0", keys: tuple[str, ...] = ("x",)) -> int:
         """Gives the rv."""

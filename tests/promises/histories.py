@@ -102,7 +102,12 @@ class Histories(RuleBasedStateMachine):
     def elsewhere(self) -> None:
         self.world.truth.tick()
 
-    @rule(kind=st.sampled_from(["restart", "restore", "resource"]), server=SERVERS, back=st.integers(1, 6), rare=RARELY)
+    @rule(
+        kind=st.sampled_from(["restart", "warm", "restore", "resource"]),
+        server=SERVERS,
+        back=st.integers(1, 6),
+        rare=RARELY,
+    )
     def disaster(self, kind: str, server: int, back: int, rare: int) -> None:
         """Seldom: what follows a disaster is a short history of its own."""
         truth = self.world.truth
@@ -112,10 +117,17 @@ class Histories(RuleBasedStateMachine):
             return
         elif kind == "restart":
             self.world.restart(self.world.servers[server])
+        elif kind == "warm":
+            self.world.restart(self.world.servers[server], warm=True)
         elif kind == "restore":
             truth.restore(max(1, truth.rv - back))
         else:
             truth.drop_resource()
+
+    @rule(server=SERVERS)
+    def keep(self, server: int) -> None:
+        """It writes its topics into a file, from which it may start."""
+        self.world.servers[server].keep()
 
     # --- replicas
 

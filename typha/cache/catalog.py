@@ -25,7 +25,7 @@ class Catalog:
         self.salt = salt
         self.cluster: str | None = None
         self.listener: Callable[[Topic], None] | None = None
-        self._stale_after_s = stale_after_s
+        self.stale_after_s = stale_after_s
         for topic in self.topics.values():
             topic.listener = self._changed
             topic.digest_salt = salt
@@ -44,7 +44,7 @@ class Catalog:
         for topic in self.topics.values():
             if topic.state is TopicState.IN_SYNC and topic.contact_at is not None:
                 silent_s = now - topic.contact_at
-                if silent_s > self._stale_after_s:
+                if silent_s > self.stale_after_s:
                     topic.set_state(TopicState.STALE, now, f"no contact with the API server for {silent_s:.0f} s")
 
     def not_synced(self) -> list[str]:

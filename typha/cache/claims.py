@@ -13,7 +13,7 @@ Owners' values are not kept here: the topic's log has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from typha.cache.log import Item
@@ -26,6 +26,13 @@ class Settlement(NamedTuple):
     gives: Sequence[Item]
     loses: Sequence[str]
     reason: str | None
+
+
+class ClaimsState(NamedTuple):
+    """Object -> the keys it owns; object -> the items that it would have."""
+
+    owned: Mapping[str, tuple[str, ...]]
+    losers: Mapping[str, tuple[Item, ...]]
 
 
 class Claims:
@@ -87,6 +94,15 @@ class Claims:
             if all(self._owner.get(key, name) >= name for key, _, _ in self._losers[name]):
                 return name
         return None
+
+    def state(self) -> ClaimsState:
+        """What a file keeps of it: copies of the maps, not of what they hold."""
+        return ClaimsState(dict(self._owned), dict(self._losers))
+
+    def restore(self, state: ClaimsState) -> None:
+        """Of a topic that holds exactly the owned keys."""
+        self._owned, self._losers = dict(state.owned), dict(state.losers)
+        self._owner = {key: name for name, keys in state.owned.items() for key in keys}
 
     def clear(self) -> None:
         """Forget everything."""

@@ -38,7 +38,7 @@ class Loading:
     def __init__(self, topic: Topic) -> None:
         self._topic = topic
         self._generation = topic.generation
-        self._head = topic.head if topic.has_synced else 0
+        self._head = topic.head if topic.has_state else 0
         self._seen: set[str] = set()
         self._changed: dict[str, Entry] = {}
         self._claimed: dict[str, tuple[int, Sequence[Item]]] = {}
@@ -119,7 +119,7 @@ class Loading:
         topic = self._topic
         if topic.generation != self._generation:
             raise OutOfOrderError(topic.name, list_rv, topic.head)
-        if topic.has_synced and list_rv < topic.head:
+        if topic.has_state and list_rv < topic.head:
             raise RestoredError(topic.name, "the list's resourceVersion", list_rv, topic.head)
         self._settle_claims()
         restamped = [entry for entry in self._changed.values() if entry.rv == _AT_LIST_RV]
@@ -127,7 +127,7 @@ class Loading:
             self._changed[entry.key] = replace(entry, rv=list_rv)
         entries = sorted(self._changed.values(), key=attrgetter("rv"))
         self._changed.clear()
-        if topic.has_synced:
+        if topic.has_state:
             self._apply(entries, list_rv)
             topic.history.add_gap(self._head, list_rv)
         else:

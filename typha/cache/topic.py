@@ -115,7 +115,8 @@ class Topic:
         self.history = History(tombstone_limit)
         self.head = 0
         self.generation = 0
-        self.has_synced = False
+        self.has_synced = self.has_listed = False
+        self.confirm_at: float | None = None  # from a file: the version at which it is complete (inf: not known yet)
         self.state = TopicState.WAITING
         self.state_since_at = now
         self.state_message = "not listed yet"
@@ -212,6 +213,16 @@ class Topic:
         if not self.is_ordered or not self.history.resumable(cursor):
             return False
         return wanted is None or cursor >= self.views.open(wanted, self.log, self.head).horizon
+
+    @property
+    def is_warm(self) -> bool:
+        """From a file, and not confirmed by the API server yet: read by agents, complete for nobody."""
+        return self.confirm_at is not None
+
+    @property
+    def has_state(self) -> bool:
+        """There is something that a list is compared with, and that readers may read."""
+        return self.has_synced or self.is_warm
 
     @property
     def news(self) -> tuple[int, TopicState, str, bool]:
@@ -317,9 +328,9 @@ class Topic:
             del self.quarantined[name]
         for name, (rv, reason) in quarantined.items():
             self._set_aside(name, rv, reason)
-        self.has_synced = True
+        self.has_listed = True
+        self.confirm_at = list_rv
         self._moved(list_rv, now)
-        self.set_state(TopicState.IN_SYNC, now)
 
     def check_invariants(self) -> None:
         """TYPHA_VERIFY: raises AssertionError that names the broken rule. Cost: the topic."""
@@ -339,6 +350,9 @@ class Topic:
 
     def _moved(self, rv: int, now: float) -> None:
         self.head = rv
+        if self.confirm_at is not None and rv >= self.confirm_at:
+            self.confirm_at, self.has_synced = None, True
+            self.set_state(TopicState.IN_SYNC, now)
         self.contact(now)
         self._notify()
 
@@ -356,7 +370,8 @@ class Topic:
         self.restamped.clear()
         self.head = self.value_bytes = self.saved_bytes = 0
         self.generation += 1
-        self.has_synced = False
+        self.confirm_at = None
+        self.has_synced = self.has_listed = False
         self._notify()
 
     def statistics(self) -> TopicStatistics:

@@ -37,6 +37,15 @@ class Burial(NamedTuple):
     key: str
 
 
+class ViewTombstone(NamedTuple):
+    """A key that left the index of a value (or died in it), at ``rv``."""
+
+    rv: int
+    key: str
+    place: int
+    value: str
+
+
 class View:
     """A view made on demand: its log, the rv from which its tombstones are complete, and since when nobody reads."""
 
@@ -104,6 +113,23 @@ class Views:
                 sorted_in.setdefault(value, []).append(entry)
         for value, members in sorted_in.items():
             index.setdefault(value, Log()).load(members)
+
+    def tombstones(self) -> list[ViewTombstone]:
+        """Those of the indexes that are always kept: what a file keeps of views."""
+        return [
+            ViewTombstone(rv, key, place, value)
+            for place in self._always
+            for value, log in self._indexes[place].items()
+            for key, rv in log.tombstones.items()
+        ]
+
+    def bury(self, tombstones: Iterable[ViewTombstone]) -> Iterator[Burial]:
+        """Put them back after ``load``; ascending by rv. Gives the topic's burials."""
+        for rv, key, place, value in tombstones:
+            log = self._indexes[place].setdefault(value, Log())
+            log.tombstones[key] = rv
+            log.last_rv = max(log.last_rv, rv)
+            yield Burial(rv, log, key)
 
     def clear(self) -> None:
         """Forget everything but the logs that somebody reads."""

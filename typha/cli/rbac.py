@@ -57,7 +57,14 @@ def rbac(
         for problem in error.problems:
             say(f"error: {problem}")
         raise typer.Exit(USAGE) from None
-    made = roles(rights_of(loaded.config), name)
+    replicas = loaded.config.replicas
+    if replicas.service and not (replicas.namespace or namespace):
+        raise CliError(
+            f"replicas.service {replicas.service!r} is in the server's own namespace, which is not known here",
+            "--account NAMESPACE/NAME, or replicas.namespace",
+            code=USAGE,
+        )
+    made = roles(rights_of(loaded.config, namespace), name)
     if account:
         made += [binding(role, namespace, account_name) for role in made]
     if output is RbacOutput.JSON:

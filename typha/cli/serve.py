@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def serve(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file (YAML).")] = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where agents connect.")] = None,
     health: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/livez, /readyz, /metrics; or off.")] = None,
-    admin: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="/status; or off.")] = None,
+    admin: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The status page; or off.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow plain TCP beyond loopback.")] = False,
     log_format: Annotated[str | None, typer.Option(metavar="text|json", help="How log lines look.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
@@ -89,7 +90,8 @@ def serve(
     configure_logging(loaded.config.log.format, loaded.config.log.level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(app.serve(loaded.config))
+            again = partial(load, flags=given, environment=os.environ, file=config)
+            runner.run(app.serve(loaded.config, reload=again))
     except (ObserveError, TlsError) as error:
         raise CliError(str(error), code=FAILED) from None
     except CredentialsError as error:

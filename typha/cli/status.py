@@ -101,6 +101,9 @@ def render(page: dict[str, Any], *, every: bool) -> Iterator[Any]:
     yield f"{what}, up {seconds(page['uptime_s'])}, {'ready' if page['ready'] else 'not ready'}{draining}"
     wire = "TLS" if server["tls"] else "plain TCP"
     yield f"agents    {server['address']} ({wire}), {server['connections']} of at most {server['max_connections']}"
+    if server["peers"]:
+        peers = ", ".join(f"{printable(name)} {state} ({held})" for name, state, held, _ in server["peers"])
+        yield f"share     {'-' if server['share'] is None else server['share']} beside {peers}"
     yield f"upstream  {printable(upstream['address'])}, cluster {upstream['cluster'] or '-'}"
     lag = Latency(*page["loop_lag"])
     late = ", ".join(f"{name} {1e3 * lag.quantile_s(share):.1f} ms" for name, share in LAG_SHARES)

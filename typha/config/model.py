@@ -265,6 +265,30 @@ class MemoryConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmStartConfig:
+    """Topics in files, so that a server that starts serves at once what the last one knew."""
+
+    folder: Path | None = setting(
+        None,
+        File(),
+        "Folder (of this server alone) for the files; made where it does not exist, mode 0700.",
+        "None: a server lists at its start. Pods are replaced, and their emptyDir with them: give it a volume.",
+    )
+    interval_s: float = setting(
+        300.0,
+        Number(1, 86_400),
+        "Between two writes; one more when the server has drained.",
+        "API servers remember events for some 5 minutes; a file that is older is compared with a list.",
+    )
+    secrets: bool = setting(
+        False,
+        Switch(),
+        "Write topics of Kubernetes' Secrets too.",
+        "They would lie on a disk in plain; their topics are listed at each start.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """Logs go to standard error, one line an event."""
 
@@ -313,8 +337,8 @@ class Config:
     admin: HostPort | None = setting(
         HostPort("127.0.0.1", 9096),
         AddressOrOff(),
-        "/status, over plain HTTP. Another address than loopback needs `insecure: true`.",
-        "It names nodes, addresses and objects: for `kubectl exec` and port-forward.",
+        "The status page, over plain HTTP. Another address than loopback needs `insecure: true`.",
+        "It shows nodes, addresses and objects: for `kubectl exec` and port-forward.",
     )
     insecure: bool = setting(
         False,
@@ -348,6 +372,7 @@ class Config:
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     calico: CalicoConfig = field(default_factory=CalicoConfig)
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     @property

@@ -20,6 +20,9 @@ from typha.doctor.rights import Served, examine_rights, find_served
 from typha.doctor.sample import Sample, sample_topics
 from typha.doctor.tls import examine_credentials
 from typha.feeds import Feeds
+from typha.feeds.rights import servers_of
+from typha.machine import cgroup_limit_bytes
+from typha.replicas.wiring import own_namespace
 from typha.upstream.api_session import ApiSession
 from typha.upstream.cluster import read_cluster_uid
 from typha.upstream.credentials import SERVICE_ACCOUNT
@@ -101,7 +104,7 @@ async def _examine(config: Config, feeds: Feeds, session: ApiSession, settings: 
     except RequestError as error:
         yield failed("discovery", str(error), "every authenticated user may read it (ClusterRole system:discovery)")
         return
-    async for finding in examine_rights(session, served, settings):
+    async for finding in examine_rights(session, served, settings, servers_of(config, own_namespace())):
         yield finding
     yield await _cluster(session, settings)
     watch_list = await _watch_list(session, served, settings)
@@ -208,4 +211,4 @@ def _memory(config: Config, feeds: Feeds, samples: dict[str, Sample]) -> Finding
         agents=agents,
         tls=config.tls.cert is not None,
     )
-    return memory.examine(load, memory.limit_of_cgroup(), memory.available())
+    return memory.examine(load, cgroup_limit_bytes(), memory.available())

@@ -15,14 +15,13 @@ from typing import Any, Final
 
 from typha.config import Config, HostPort
 from typha.doctor.findings import Finding, failed, ok, warning
+from typha.machine import OTHER_FILES
 from typha.observe.ports import ObserveError, listen
 
 __all__ = ["examine_file_handles", "examine_ports"]
 
 _ANSWER_S: Final = 2.0
 _PAGE_BYTES: Final = 256 << 20
-# Watches, probes, the observers' sockets and their clients, Python's own: as `app` adds them.
-_OTHER_FILES: Final = 256
 
 
 def examine_ports(config: Config) -> Iterator[Finding]:
@@ -67,7 +66,7 @@ def running_server(admin: HostPort | None) -> str | None:
 
 def examine_file_handles(config: Config) -> Finding:
     """A connection is a file handle; the server raises its soft limit itself, up to the hard one."""
-    wanted = config.limits.max_connections + _OTHER_FILES
+    wanted = config.limits.max_connections + OTHER_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         return ok("file handles", f"{wanted:,} of {'any number' if hard == resource.RLIM_INFINITY else f'{hard:,}'}")

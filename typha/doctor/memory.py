@@ -1,4 +1,4 @@
-"""How much memory a server needs, and how much it may have. Pure, but for `limit_of_cgroup` and `available`.
+"""How much memory a server needs, and how much it may have. Pure, but for `available`.
 
     needed = (PROCESS + keys and values + ENTRY x entries + connection x agents) x (1 + HEADROOM)
 
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from typha.doctor.findings import Finding, failed, ok, warning
 
-__all__ = ["Load", "available", "examine", "limit_of_cgroup", "needed_bytes"]
+__all__ = ["Load", "available", "examine", "needed_bytes"]
 
 MB: Final = 1_000_000
 # The process with its libraries and nothing to serve: 1,000 objects and 100 agents are 69.7 MB.
@@ -29,8 +29,6 @@ HEADROOM: Final = 0.4
 # Above that the kernel's killer is near whenever the cluster grows.
 WARN_SHARE: Final = 0.8
 _SCALE: Final = 100_000
-# cgroup v1 says "no limit" with a number near 2^63.
-_NO_LIMIT: Final = 1 << 60
 
 
 class Load(NamedTuple):
@@ -76,35 +74,6 @@ def examine(load: Load, limit_bytes: int | None, available_bytes: int | None) ->
     if needed > room * WARN_SHARE:
         return warning("memory", what, hint)
     return ok("memory", what)
-
-
-def limit_of_cgroup(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
-    """The smallest memory limit from this process' cgroup up to the root, bytes; None where there is none."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return None
-    found = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            found += _limits(root, path, "memory.max")
-        elif "memory" in controllers.split(","):
-            found += _limits(root / "memory", path, "memory.limit_in_bytes")
-    return min(found, default=None)
-
-
-def _limits(root: Path, path: str, name: str) -> list[int]:
-    found = []
-    below = [part for part in path.split("/") if part not in ("", "..")]
-    for depth in range(len(below) + 1):
-        try:
-            text = root.joinpath(*below[:depth], name).read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < _NO_LIMIT:
-            found.append(int(text))
-    return found
 
 
 def available(meminfo: Path = Path("/proc/meminfo")) -> int | None:

@@ -1,8 +1,7 @@
 """Which rights the topics need, and whether the API server's authorizer grants them (SelfSubjectAccessReview).
 
 Invariants
-1. What is asked for is what the server will do, verb by verb: list and watch of each resource under each of its names,
-   get of the namespace kube-system. Nothing else.
+1. What is asked for is what the server will do, verb by verb, as `typha.feeds.rights` knows it. Nothing else.
 2. A right that is missing for what the cluster does not serve now is a warning: nothing fails before it is created.
 """
 
@@ -10,43 +9,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from typha.doctor.findings import Finding, failed, ok, warning
 from typha.feeds import Feeds
+from typha.feeds.rights import IDENTITY, Right, reads_of
 from typha.upstream.api_session import ApiSession
 from typha.upstream.discovery import discover
 from typha.upstream.errors import RequestError, ResourceNotFoundError
 from typha.upstream.lister_watcher import reading_timeout
-from typha.upstream.resources import Resource, ResourceName, Source
+from typha.upstream.resources import Resource, Source
 from typha.upstream.settings import Settings
 
-__all__ = ["Right", "Served", "examine_rights", "find_served", "rights_of"]
+__all__ = ["Served", "examine_rights", "find_served"]
 
 _PATH: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_VERBS: Final = ("list", "watch")
 # Some 80 reviews: in turn a slow API server would take a minute, all at once would be rude.
 _AT_ONCE: Final = 8
 
 Served = Mapping[Source, Resource | None]
 """What discovery has found for each source; None: the API server serves no such resource."""
-
-
-class Right(NamedTuple):
-    """One verb on one resource; ``name`` and ``namespace`` "" are all."""
-
-    verb: str
-    group: str
-    plural: str
-    namespace: str = ""
-    name: str = ""
-
-    @property
-    def resource(self) -> str:
-        """As kubectl writes it."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 class _Status(msgspec.Struct):
@@ -55,19 +39,6 @@ class _Status(msgspec.Struct):
 
 class _Review(msgspec.Struct):
     status: _Status
-
-
-KUBE_SYSTEM: Final = Right("get", "", "namespaces", name="kube-system")
-
-
-def rights_of(source: Source) -> list[Right]:
-    """What one watch needs, under every name that its resource can have."""
-    found = []
-    name: ResourceName | None = source.resource
-    while name is not None:
-        found += [Right(verb, name.group, name.plural, source.namespace) for verb in _VERBS]
-        name = name.otherwise
-    return found
 
 
 def rule_of(rights: Sequence[Right]) -> str:
@@ -91,9 +62,11 @@ async def find_served(session: ApiSession, feeds: Feeds, settings: Settings) -> 
     return found
 
 
-async def examine_rights(session: ApiSession, served: Served, settings: Settings) -> AsyncIterator[Finding]:
-    """One finding for the cluster's identity, and one for each watch."""
-    wanted = {KUBE_SYSTEM: None} | {right: None for source in served for right in rights_of(source)}
+async def examine_rights(
+    session: ApiSession, served: Served, settings: Settings, servers: Sequence[Right] = ()
+) -> AsyncIterator[Finding]:
+    """One finding for the cluster's identity, one for finding the other servers, and one for each watch."""
+    wanted = dict.fromkeys([IDENTITY, *servers, *(right for source in served for right in reads_of(source))])
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def review(right: Right) -> bool:
@@ -109,16 +82,23 @@ async def examine_rights(session: ApiSession, served: Served, settings: Settings
             "every authenticated user may create selfsubjectaccessreviews (ClusterRole system:basic-user)",
         )
         return
-    if granted[KUBE_SYSTEM]:
+    if granted[IDENTITY]:
         yield ok("rights get namespaces/kube-system", "granted")
     else:
         yield failed(
             "rights get namespaces/kube-system",
             "denied: without the UID of kube-system no agent is served",
-            f"add to the ClusterRole: {rule_of([KUBE_SYSTEM])}",
+            f"add to the ClusterRole: {rule_of([IDENTITY])}",
         )
+    for right in servers:
+        check = f"rights {right.verb} {right.resource} in {right.namespace}"
+        if granted[right]:
+            yield ok(check, "granted")
+        else:
+            hint = f"add to a Role in {right.namespace}: {rule_of([right])}"
+            yield failed(check, "denied: the other servers are not found, and shares are not kept even", hint)
     for source, resource in served.items():
-        yield _judge(source, resource, [right for right in rights_of(source) if not granted[right]])
+        yield _judge(source, resource, [right for right in reads_of(source) if not granted[right]])
 
 
 def _judge(source: Source, resource: Resource | None, denied: Sequence[Right]) -> Finding:

@@ -33,7 +33,7 @@ from typha.downstream.statistics import FanOutCounters
 from typha.downstream.streams import Batch, Group, Moves, Stream, Subscriber
 from typha.downstream.subscription import Phase, Subscription
 from typha.downstream.verification import trust
-from typha.wire.states import TopicState
+from typha.wire.states import GoAwayReason, TopicState
 
 # Looking at the clock costs 50 ns, a send 10 us: every 16 sends is often enough for a budget of 2 ms.
 _CLOCK_EVERY: Final = 16
@@ -186,28 +186,29 @@ class FanOut:
 
     def _tell(self, subscriber: Subscriber, subscription: Subscription, now: float) -> None:
         topic, session = subscription.topic, subscriber.session
-        # A consistent first list below what this client has seen: the cluster was restored.
-        is_evidence = (
-            subscription.phase is Phase.WAITING
-            and topic.has_synced
-            and subscription.seen > topic.head
-            and topic.state is not TopicState.ABSENT
-        )
+        is_first = subscription.phase is Phase.WAITING and topic.has_synced
+        is_behind = is_first and subscription.seen > topic.head and topic.state is not TopicState.ABSENT
+        # A consistent first list below what this client has seen: the cluster was restored. A topic from a file that
+        # caught up proves nothing: the client comes anew, and its Hello waits and asks.
+        is_evidence = is_behind and topic.has_listed
+        if is_behind and not is_evidence:
+            session.say_go_away(GoAwayReason.REBALANCE, self._settings.go_away_after_s)
         if is_evidence:  # may start a new life here and now
             self._on_evidence(f"a client has seen {subscription.seen} of {topic.name}, its list is at {topic.head}")
         if subscription.generation != topic.generation:
             self._leave_group(subscriber)
             subscription.reset()
             session.say_reset(subscription)
-        elif subscription.phase is Phase.WAITING and topic.has_synced:
+        elif is_first and (is_evidence or not is_behind):
             if is_evidence:  # no new life for everybody (one was started lately); for this client it is one
                 subscription.reset()
                 session.say_reset(subscription)
             self._leave_group(subscriber)
             subscription.phase = Phase.SETTLING
         if session.say_state(subscription, now):
-            self._leave_group(subscriber)
             subscription.owes_bookmark = True
+        if subscription.owes_bookmark and topic.has_synced:
+            self._leave_group(subscriber)
         subscriber.flush()
         self._enqueue(subscriber)
 
@@ -241,7 +242,7 @@ class FanOut:
         is_large = None in pieces
         if group.bookmark_due_at <= now:
             group.bookmark_due_at = now + self._settings.bookmark_interval_s
-            data += group.dialect.encode_bookmark([(stream.topic, stream.position) for stream in group.streams], now)
+            data += group.bookmark(now)
         if not data and not is_large:
             return  # a language without bookmarks
         stop_at = now + self._settings.round_budget_s
@@ -284,7 +285,8 @@ class FanOut:
         for subscription in session.subscriptions:
             if subscription.phase is Phase.SETTLING:
                 wait |= self._settle_one(subscriber, subscription)
-        finished = [s for s in session.subscriptions if s.phase is Phase.LIVE and s.owes_bookmark]
+        live = [s for s in session.subscriptions if s.phase is Phase.LIVE]
+        finished = [s for s in live if s.owes_bookmark and s.topic.has_synced]
         if finished:
             for subscription in finished:
                 subscription.owes_bookmark = False

@@ -113,7 +113,7 @@ def _plan_topic(hello: Hello, topic: Topic, cluster: str | None) -> PlannedTopic
     cursor = held.cursor
     if cursor is None or held.format != topic.form or dict(held.where) != dict(where) or not topic.is_ordered:
         return PlannedTopic(topic, wanted, Mode.SNAPSHOT, None, held.seen if topic.is_ordered else 0)
-    can_resume = topic.has_synced and topic.resumable(cursor, wanted)
+    can_resume = topic.has_state and topic.resumable(cursor, wanted)
     return PlannedTopic(topic, wanted, Mode.RESUME if can_resume else Mode.RECONCILE, cursor, held.seen)
 
 

@@ -303,7 +303,6 @@ class Server:
     # --- the two tasks
 
     async def _rounds(self) -> None:
-        pause_s = self._settings.round_pause_s * _IN_STEP
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -311,7 +310,7 @@ class Server:
             for _ in self.fan_out.round():
                 await asyncio.sleep(0)
             self._waiting.decide()
-            rest_s = pause_s - (self._clock() - started)
+            rest_s = self._settings.round_pause_s * _IN_STEP - (self._clock() - started)
             await asyncio.sleep(0 if self.fan_out.is_eager else max(rest_s, 0))
             if self.fan_out.has_work:
                 self._wake.set()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DownstreamSettings:
     """Durations in seconds, sizes in bytes."""
 
@@ -49,6 +49,11 @@ class DownstreamSettings:
     """From the start of a drain until the first agent is asked to move: readiness has to be seen."""
     advertise: tuple[str, ...] = ()
     """Addresses of other servers, told in Refused and GoAway."""
+
+    def take(self, others: DownstreamSettings) -> None:
+        """These values from here on, for all that reads them as it goes."""
+        for each in fields(others):
+            setattr(self, each.name, getattr(others, each.name))
 
     @property
     def silence_timeout_s(self) -> float:

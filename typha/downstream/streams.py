@@ -82,6 +82,11 @@ class Group:
         for stream in streams:
             stream.groups.add(self)
 
+    def bookmark(self, now: float) -> bytes:
+        """In sync up to here; nothing of a topic that is not complete yet (one from a file)."""
+        complete = [(stream.topic, stream.position) for stream in self.streams if stream.topic.has_synced]
+        return self.dialect.encode_bookmark(complete, now) if complete else b""
+
 
 class Subscriber:
     """A session with its outlet, as the fan-out holds it."""

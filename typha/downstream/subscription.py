@@ -1,6 +1,6 @@
 """One topic for one subscriber: a cursor into a log, and how far it is on its way to being caught up.
 
-    WAITING  the topic was never complete: nothing to send but its status
+    WAITING  the topic was never complete (or is from a file older than what the subscriber has seen): only its status
     WALKING  reading frames of a walk (snapshot or catch-up), as fast as its socket takes them
     SETTLING the walk is read; the next round decides: more changes, a reconcile, or LIVE
     LIVE     holds everything up to its stream's position; gets the shared frames of each round
@@ -67,12 +67,17 @@ class Subscription:
         self.digest_bits = 0
         self.requested: tuple[int, ...] | None = None
         self.owes_bookmark = True
-        self.phase = Phase.SETTLING if topic.has_synced else Phase.WAITING
+        self.phase = Phase.SETTLING if self._is_readable else Phase.WAITING
         self._walk: Walk | None = None
         self._number = 0
-        if topic.has_synced and self.position is not None:
+        if self.phase is Phase.SETTLING and self.position is not None:
             # A cursor above our head: a bookmark ran ahead elsewhere, nothing changed in between.
             self.position = min(self.position, topic.head)
+
+    @property
+    def _is_readable(self) -> bool:
+        """A topic from a file is, too; but nobody gets what is older than what it has seen."""
+        return self.topic.has_synced or (self.topic.is_warm and self.seen <= self.topic.head)
 
     @property
     def needs_snapshot(self) -> bool:
@@ -124,7 +129,7 @@ class Subscription:
         self.is_staged = False
         self.digest_at = self.requested = None
         self.owes_bookmark = True
-        self.phase = Phase.SETTLING if self.topic.has_synced else Phase.WAITING
+        self.phase = Phase.SETTLING if self._is_readable else Phase.WAITING
 
     def open_reconcile(self) -> None:
         """Deletions up to here may be forgotten: the keys have to be compared (again)."""

@@ -1,10 +1,11 @@
 """What a configuration needs to be allowed on the API server: every right, and no other.
 
-Place: `typha rbac` makes roles of it, and the manifests under deploy/ are compared with it.
+Place: `typha rbac` makes roles of it, `typha doctor` asks for each; the manifests under deploy/ are compared with it.
 
 Invariants
 1. A right is here exactly where the server makes that request: `get` of the namespace kube-system (its UID names the
-   cluster), `list` and `watch` of the resource of each source. Discovery needs none (Kubernetes' `system:discovery`).
+   cluster), `list` and `watch` of the resource of each source, `list` of the other servers' EndpointSlices. Discovery
+   needs none (Kubernetes' `system:discovery`).
 2. A resource under either of its names (`ResourceName.otherwise`): which of them a cluster serves is known to it alone.
 3. A source of one namespace needs no right beyond it, unless another source has the resource in all namespaces.
 
@@ -14,16 +15,15 @@ it lacks does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from typha.config import Config
 from typha.feeds import of
 from typha.upstream.resources import ResourceName, Source
 
-__all__ = ["CLUSTER_NAMESPACE", "Right", "rights_of"]
+__all__ = ["IDENTITY", "Right", "reads_of", "rights_of", "servers_of"]
 
-CLUSTER_NAMESPACE: Final = "kube-system"
 _READ: Final = ("list", "watch")
 
 
@@ -36,18 +36,37 @@ class Right(NamedTuple):
     namespace: str = ""
     name: str = ""
 
+    @property
+    def resource(self) -> str:
+        """As kubectl writes it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
-def rights_of(config: Config) -> frozenset[Right]:
-    """Everything that `typha serve` asks of the API server with this configuration. Raises FeedsError."""
-    return frozenset({Right("", "namespaces", "get", name=CLUSTER_NAMESPACE), *_reads(of(config).sources())})
+
+IDENTITY: Final = Right("", "namespaces", "get", name="kube-system")
+"""To the UID that names the cluster: without it no agent is served."""
 
 
-def _reads(sources: Iterable[Source]) -> Iterator[Right]:
-    places = {(name, source.namespace) for source in sources for name in _names(source.resource)}
-    everywhere = {(name.group, name.plural) for name, namespace in places if not namespace}
-    for name, namespace in places:
-        if not namespace or (name.group, name.plural) not in everywhere:
-            yield from (Right(name.group, name.plural, verb, namespace) for verb in _READ)
+def rights_of(config: Config, own_namespace: str) -> frozenset[Right]:
+    """Everything that `typha serve`, run in that namespace, asks of the API server. Raises FeedsError."""
+    found = {IDENTITY, *servers_of(config, own_namespace)}
+    found.update(right for source in of(config).sources() for right in reads_of(source))
+    # Who may do it in all namespaces may in each.
+    return frozenset(right for right in found if not right.namespace or right._replace(namespace="") not in found)
+
+
+def reads_of(source: Source) -> list[Right]:
+    """What one watch needs, under every name that its resource can have."""
+    return [
+        Right(name.group, name.plural, verb, source.namespace) for name in _names(source.resource) for verb in _READ
+    ]
+
+
+def servers_of(config: Config, own_namespace: str) -> list[Right]:
+    """What finding the other servers needs."""
+    wanted = config.replicas
+    if not wanted.service:
+        return []
+    return [Right("discovery.k8s.io", "endpointslices", "list", wanted.namespace or own_namespace)]
 
 
 def _names(resource: ResourceName) -> Iterator[ResourceName]:

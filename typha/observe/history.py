@@ -142,24 +142,12 @@ def _rates(before: _Counters, now: _Counters) -> dict[str, TopicRate]:
     }
 
 
-def _quantile(before: Latency | None, now: Latency | None, part: float) -> float | None:
-    """Of what was counted between the two, in the manner of Prometheus: linear within a bucket.
-
-    What lies above the last bound counts as that bound.
-    """
+def _quantile(before: Latency | None, now: Latency | None, share: float) -> float | None:
+    """Of what was counted between the two; None where that is nothing."""
     if before is None or now is None:
         return None
-    counts = [new - old for old, new in zip(before.counts, now.counts, strict=True)]
-    rank = part * sum(counts)
-    if not rank:
-        return None
-    below = 0.0
-    for place, (bound, count) in enumerate(zip(now.bounds_s, counts, strict=False)):
-        if count and below + count >= rank:
-            floor = now.bounds_s[place - 1] if place else 0.0
-            return floor + (bound - floor) * (rank - below) / count
-        below += count
-    return now.bounds_s[-1]
+    counts = tuple(new - old for old, new in zip(before.counts, now.counts, strict=True))
+    return now._replace(counts=counts).quantile_s(share) if any(counts) else None
 
 
 def _rounded(value: float | None) -> float | None:

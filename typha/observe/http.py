@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typha.config.kinds import HostPort
 from typha.observe.answers import Answers
+from typha.observe.controls import Controls
 from typha.observe.history import History
 from typha.observe.inquiries import Inquiries
 from typha.observe.metrics import make_registry
@@ -40,10 +41,11 @@ class ObserveServer:
         registry = make_registry(board)
         answers = Answers(board, history or History(), inquiries)
         is_local = admin is not None and admin.is_loopback
-        more = {**answers.pages(), **page_files()}
+        controls = Controls(inquiries, is_local=is_local)
+        more = {**answers.pages(), **controls.pages(), **page_files()}
         self._wanted = (
             ("health", health, Pages(board, registry)),
-            ("admin", admin, Pages(board, registry, more, is_local=is_local)),
+            ("admin", admin, Pages(board, registry, more, commands=controls.commands(), is_local=is_local)),
         )
         self._ports: dict[str, Port] = {}
         self._thread: PortsThread | None = None

@@ -127,6 +127,14 @@ class Inquiries:
 
         await self._ask(publish)
 
+    async def look(self, glance: Callable[[], Answer]) -> Answer:
+        """What a function finds on the loop, in one piece: of something small. Raises BusyError."""
+
+        async def once() -> Answer:
+            return glance()
+
+        return await self._ask(once)
+
     async def _ask(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
         if self._waiting >= MOST_WAITING:
             raise BusyError(f"{self._waiting} questions are waiting already; ask again in a moment")

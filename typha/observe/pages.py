@@ -77,7 +77,10 @@ def is_local_name(host: str) -> bool:
 
 
 class Pages:
-    """The pages of one port, by path: the probes and metrics, and ``more``. ``is_local``: the port is on loopback."""
+    """The pages of one port, by path: the probes and metrics, and ``more``.
+
+    ``commands`` are what PUT may change. ``is_local``: the port is on loopback.
+    """
 
     def __init__(
         self,
@@ -85,11 +88,13 @@ class Pages:
         registry: CollectorRegistry,
         more: Mapping[str, Page] | None = None,
         *,
+        commands: Mapping[str, Page] | None = None,
         is_local: bool = False,
     ) -> None:
         self._board = board
         self._registry = registry
         self._is_local = is_local
+        self._commands = commands or {}
         self._pages: dict[str, Page] = {
             "/livez": self._livez,
             "/readyz": self._readyz,
@@ -99,13 +104,14 @@ class Pages:
 
     async def answer(self, request: Request) -> Response:
         """The page that the request asks for."""
-        if request.method not in ("GET", "HEAD"):
+        parts = urlsplit(request.target)
+        is_command = request.method == "PUT" and parts.path in self._commands
+        if request.method not in ("GET", "HEAD") and not is_command:
             return Response(405, TEXT, b"only GET and HEAD\n")
         host = request.headers.get("host", "")
         if self._is_local and not is_local_name(host):
             return Response(421, TEXT, b"this port answers to localhost and to addresses, not to other names\n")
-        parts = urlsplit(request.target)
-        page = self._pages.get(parts.path)
+        page = (self._commands if is_command else self._pages).get(parts.path)
         if page is None:
             known = " ".join(path for path in self._pages if "." not in path)
             return Response(404, TEXT, f"no such page; there are: {known}\n".encode())

@@ -40,6 +40,7 @@ STOP_TIMEOUT_S: Final = 2.0
 REASONS: Final = {
     200: "OK",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",

@@ -23,7 +23,7 @@ def neighbours_of(
     wanted = config.replicas
     find: Find
     if wanted.service:
-        namespace = wanted.namespace or _own_namespace()
+        namespace = wanted.namespace or own_namespace()
         find = functools.partial(in_slices, session, namespace, wanted.service, wanted.port_name)
         name = wanted.server_name or f"{wanted.service}.{namespace}.svc"
     elif config.advertise:
@@ -38,7 +38,8 @@ def neighbours_of(
     return Neighbours(server, find, settings, random=random, clock=time.monotonic)
 
 
-def _own_namespace(folder: Path = SERVICE_ACCOUNT) -> str:
+def own_namespace(folder: Path = SERVICE_ACCOUNT) -> str:
+    """The pod's namespace; ``default`` outside a pod."""
     try:
         return (folder / "namespace").read_text().strip() or "default"
     except OSError:

@@ -52,6 +52,7 @@ from typha.upstream.resources import Resource, Source
 from typha.upstream.settings import Settings
 from typha.upstream.shared_probe import SharedProbe
 from typha.upstream.statistics import ReflectorStatistics, State
+from typha.upstream.warmth import Warmth
 from typha.upstream.watch_session import WatchSession
 from typha.wire.states import TopicState
 
@@ -104,6 +105,7 @@ class Reflector:
         self._list_consistent = True
         self._list_was_silent = False
         self._missing_since_at: float | None = None
+        self._warmth = Warmth(self._topics)
         self._step: asyncio.Task[State] | None = None
         self._restart_asked = False
         self._probing = SharedProbe(f"probe {source}", self._probe)
@@ -187,7 +189,7 @@ class Reflector:
                 case State.LIST:
                     return await self._list()
                 case State.PROBE:
-                    await self._probe()
+                    self._warmth.probed(await self._probe(), self._clock.now())
                     return State.WATCH
                 case State.WATCH:
                     return await self._watch()
@@ -211,7 +213,8 @@ class Reflector:
                 topic.form = converter.form
                 topic.restart(self._clock.now(), f"served in version {resource.version}")
         self._ingest = Ingest(routes, self._positions)
-        return State.LIST
+        self._list_owed = not self._warmth.is_on
+        return State.LIST if self._list_owed else State.PROBE
 
     async def _list(self) -> State:
         ingest = self._require_ingest()
@@ -260,7 +263,9 @@ class Reflector:
         ingest = self._require_ingest()
         rv = self._positions.cursor if self._positions.is_ordered is False else str(ingest.head)
         asked_at = self._clock.now()
-        async with self._lister_watcher.watch(rv, self._watch_timeout_s()) as chunks:
+        if (timeout_s := self._warmth.watch_timeout_s(self._watch_timeout_s())) is None:
+            return State.LIST
+        async with self._lister_watcher.watch(rv, timeout_s) as chunks:
             self._contact()
             self._served()
             return await self._follow(self._watch_session(chunks, ingest), asked_at)
@@ -363,7 +368,7 @@ class Reflector:
         """What agents are told: nothing yet, or (rights were taken) that it is no longer kept up to date."""
         for topic in self._topics:
             if not topic.has_synced:
-                topic.set_state(TopicState.WAITING, now, str(error))
+                topic.set_state(TopicState.SYNCING if topic.is_warm else TopicState.WAITING, now, str(error))
             elif recovery is Recovery.FORBIDDEN:
                 topic.set_state(TopicState.STALE, now, str(error))
 

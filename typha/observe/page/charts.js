@@ -4,6 +4,8 @@ import { bytes, count, latency, rate } from "./format.js";
 import { element, setText } from "./dom.js";
 
 const HEIGHT = 104;
+// A card too narrow for axes has the line alone, and its figure above.
+const [BARE_WIDTH, BARE_HEIGHT] = [220, 48];
 
 // `series`: the history's field and what it is called; the first is the figure of the card.
 const CARDS = [
@@ -43,11 +45,13 @@ export class Charts {
   options(card) {
     const [line, second, grid, text] = ["--accent", "--second", "--line", "--quiet"].map(color);
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
-    const axis = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
+    const width = Math.max(80, card.canvas.clientWidth);
+    card.isBare = width < BARE_WIDTH;
+    const axis = { show: !card.isBare, stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
     return {
-      width: Math.max(120, card.canvas.clientWidth),
-      height: HEIGHT,
-      padding: [6, 4, 0, 0],
+      width,
+      height: card.isBare ? BARE_HEIGHT : HEIGHT,
+      padding: card.isBare ? [6, 0, 2, 0] : [6, 24, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "typha" }, drag: { x: false, y: false }, points: { size: 6 } },
       hooks: { setCursor: [(plot) => this.point(card, plot.cursor.idx)] },
@@ -112,10 +116,9 @@ export class Charts {
   }
 
   resize() {
-    for (const card of this.cards) {
-      const width = Math.max(120, card.canvas.clientWidth);
-      if (width !== card.plot.width) card.plot.setSize({ width, height: HEIGHT });
-    }
+    const widths = this.cards.map((card) => Math.max(80, card.canvas.clientWidth));
+    if (this.cards.some((card, place) => card.isBare !== widths[place] < BARE_WIDTH)) this.make();
+    else this.cards.forEach((card, place) => card.plot.setSize({ width: widths[place], height: card.plot.height }));
   }
 }
 

@@ -14,6 +14,8 @@ export class Objects {
     this.filters = {};
     this.known = "";
     this.asked = 0;
+    this.live = null;
+    this.shown = new Map();
     this.open = null;
     this.origin = null;
     const form = byId("search");
@@ -82,7 +84,6 @@ export class Objects {
   }
 
   async search() {
-    const number = ++this.asked;
     const query = new URLSearchParams();
     const put = (name, text) => text && query.set(name, text);
     put("topic", byId("search-topic").value);
@@ -90,19 +91,34 @@ export class Objects {
     const [filter, value] = [byId("search-filter").value, byId("search-value").value.trim()];
     if (filter && value) query.set("where", `${filter}=${value}`);
     if (byId("search-values").checked) query.set("values", "1");
+    await this.answer(query);
+  }
+
+  async answer(query) {
+    const number = ++this.asked;
+    const wasLive = this.live === query;
+    this.live = null;
     let found;
     try {
       found = await ask(`/objects?${query}`);
     } catch (error) {
-      if (number === this.asked) this.failed(error.message);
+      if (number === this.asked) {
+        this.failed(error.message);
+        if (wasLive) this.live = query;
+      }
       return;
     }
-    if (number === this.asked) this.found(found);
+    if (number !== this.asked) return;
+    this.found(found);
+    // What fits the page whole stays up to date; of more, the newest would change under the reader's hand.
+    const shown = found.tables.reduce((sum, table) => sum + table.keys.length, 0);
+    if (shown === found.matches && !query.has("values")) this.live = query;
   }
 
   failed(message) {
     setText(byId("search-result"), message);
     byId("search-result").dataset.tone = "bad";
+    this.shown.clear();
     byId("search-tables").replaceChildren();
   }
 
@@ -113,12 +129,23 @@ export class Objects {
     if (!page.is_complete) parts.push(`only ${count(page.looked_at)} of ${count(page.total)} were looked at: say more`);
     setText(byId("search-result"), parts.join("; "));
     byId("search-result").dataset.tone = page.is_complete ? "none" : "warn";
-    byId("search-tables").replaceChildren(...page.tables.map((table) => this.table(table)));
+    const before = this.shown;
+    this.shown = new Map();
+    const places = page.tables.map((table, index) => {
+      const name = [index, table.topic, ...table.columns].join(" ");
+      const made = before.get(name) ?? this.table(table);
+      this.shown.set(name, made);
+      made.update(table);
+      return made.place;
+    });
+    const list = byId("search-tables");
+    const isSame = places.length === list.children.length && places.every((place, index) => place === list.children[index]);
+    if (!isSame) list.replaceChildren(...places);
   }
 
   table(found) {
     const place = element("div");
-    const rows = found.keys.map((key, index) => ({
+    const rowsOf = (found) => found.keys.map((key, index) => ({
       key, topic: found.topic, cells: found.rows[index], rv: found.rvs[index], bytes: found.bytes[index],
     }));
     // The last of the names opens the object: kubectl's NAME, calicoctl's WORKLOAD.
@@ -132,9 +159,9 @@ export class Objects {
       { name: "RV", number: true, wide: true, title: "resourceVersion of its last change", cell: (row) => ({ text: row.rv, mono: true }), sort: (row) => row.rv },
       { name: "Bytes", number: true, wide: true, cell: (row) => bytes(row.bytes), sort: (row) => row.bytes },
     ];
-    new LiveTable(place, `Objects of ${found.topic}`, columns, { key: (row) => row.key, empty: "" }).update(rows);
+    const table = new LiveTable(place, `Objects of ${found.topic}`, columns, { key: (row) => row.key, empty: "" });
     const title = element("h3", {}, found.topic, " ", element("span", { className: "quiet" }, found.hidden ?? ""));
-    return element("div", { className: "found" }, title, place);
+    return { place: element("div", { className: "found" }, title, place), update: (page) => table.update(rowsOf(page)) };
   }
 
   // One object, kept up to date until it is closed.
@@ -148,6 +175,7 @@ export class Objects {
   }
 
   async refresh() {
+    if (this.live && !this.open) await this.answer(this.live);
     const wanted = this.open;
     if (!wanted) return;
     let found;

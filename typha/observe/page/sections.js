@@ -61,7 +61,7 @@ export class Sections {
       },
       {
         name: "Head", number: true, title: "Complete up to this resourceVersion",
-        cell: (topic) => ({ text: topic.head, mono: true }), sort: (topic) => topic.head,
+        wide: true, cell: (topic) => ({ text: topic.head, mono: true }), sort: (topic) => topic.head,
       },
     ];
   }
@@ -77,7 +77,7 @@ export class Sections {
     this.recoveries(history.recoveries);
     this.watches.update(page.upstream.reflectors);
     setText(byId("watches-count"), page.upstream.address);
-    this.optional("replicas", this.replicas, page.replicas);
+    this.neighbours(page.server);
     this.optional("certificates", this.certificates, page.certificates);
     this.announce(topics);
   }
@@ -95,6 +95,7 @@ export class Sections {
       ["Held", bytes(sum("value_bytes"))],
       ["Connections", `${count(server.connections)} of ${count(server.max_connections)}`],
       ["Catching up", count(server.lagging), server.lagging ? "warn" : "none"],
+      ...(server.joins_paused ? [["Joins paused", server.joins_paused, "bad"]] : []),
       ["Joining", server.waiting_joiners ? `${server.joiners}, ${server.waiting_joiners} waiting` : count(server.joiners)],
       ["Loop lag, p99", latency(this.loopLag)],
       ["Quarantined", count(quarantined), quarantined ? "warn" : "none"],
@@ -131,6 +132,17 @@ export class Sections {
       side: `${seconds(event.age_s)} ago`,
       text: event.text,
     }));
+  }
+
+  // This server and the others that it knows of, with what each holds of all.
+  neighbours(server) {
+    const own = { address: server.address, state: server.draining ? "going" : "ready", subscribers: server.connections, message: "" };
+    const others = server.peers.map(([address, state, subscribers, message]) => ({ address, state, subscribers, message }));
+    const all = [{ ...own, name: `${own.address} (this one)` }, ...others.map((one) => ({ ...one, name: one.address }))];
+    const total = all.reduce((sum, one) => sum + one.subscribers, 0);
+    for (const one of all) one.share = total ? one.subscribers / total : 0;
+    this.optional("replicas", this.replicas, others.length ? all : null);
+    setText(byId("replicas-count"), server.share === null ? "" : `this one keeps at most ${count(server.share)}`);
   }
 
   // Sections that only some servers have.
@@ -188,9 +200,14 @@ const WATCH_COLUMNS = [
 ];
 
 const REPLICA_COLUMNS = [
-  { name: "Replica", cell: (replica) => ({ text: replica.address, mono: true }), sort: (replica) => replica.address },
-  { name: "Connections", number: true, cell: (replica) => count(replica.connections), sort: (replica) => replica.connections },
-  { name: "Share", number: true, cell: (replica) => replica.share ?? "–" },
+  { name: "Replica", cell: (replica) => replica.name, sort: (replica) => replica.address },
+  {
+    name: "State",
+    cell: (replica) => ({ text: said(replica.state), tone: { ready: "good", going: "warn" }[replica.state] ?? "bad", title: replica.message }),
+    sort: (replica) => replica.state,
+  },
+  { name: "Agents", number: true, cell: (replica) => count(replica.subscribers), sort: (replica) => replica.subscribers },
+  { name: "Share", number: true, cell: (replica) => `${(replica.share * 100).toFixed(0)} %`, sort: (replica) => replica.share },
 ];
 
 const CERTIFICATE_COLUMNS = [

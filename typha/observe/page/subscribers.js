@@ -27,7 +27,7 @@ export class Subscribers {
   columns() {
     return [
       { name: "Node", cell: (one) => one.node || "–", sort: (one) => one.node },
-      { name: "Agent", cell: (one) => one.agent, sort: (one) => one.agent },
+      { name: "Agent", wide: true, cell: (one) => one.agent, sort: (one) => one.agent },
       {
         name: "State",
         cell: (one) => (one.caught_up ? { text: "caught up", tone: "good" } : { text: "catching up", tone: "warn" }),

@@ -23,7 +23,7 @@ export class LiveTable {
     );
     this.empty = element("p", { className: "quiet empty", hidden: true }, empty);
     // Reachable by keyboard, so that it can be scrolled by it too.
-    this.frame = element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": label }, table);
+    this.frame = element("div", { className: "scroll", tabIndex: 0, role: "group", "aria-label": label }, table);
     place.replaceChildren(this.frame, this.empty);
   }
 

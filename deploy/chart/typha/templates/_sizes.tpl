@@ -9,14 +9,15 @@
 {{- end }}
 {{- end }}
 
-{{/* MiB: 96 for the process (measured 70-90), 32 for snapshots on their way, 600 B for each object, 32 KiB for each
-agent over TLS, when one server is missing. In steps of 32. */}}
+{{/* MiB in steps of 32: the formula of `typha doctor` (docs/deployment.md, Sizes), for one server while another is
+missing: 69 MB for the process, 562 B for each object, 45 kB for each agent over TLS, and 40 % of that for work. */}}
 {{- define "typha.memory" -}}
 {{- $others := max 1 (sub (int (include "typha.replicas" .)) 1) }}
-{{- $agents := div (mul (int .Values.nodes) (int .Values.agentsPerNode)) $others }}
+{{- $agents := div (add (mul (int .Values.nodes) (int .Values.agentsPerNode)) (sub $others 1)) $others }}
 {{- $objects := mul (int .Values.nodes) (int .Values.objectsPerNode) }}
-{{- $sum := add 96 32 (add 1 (div (mul $objects 600) 1048576)) (add 1 (div $agents 32)) }}
-{{- mul 32 (div (add $sum 31) 32) }}
+{{- $atRest := add 69000000 (mul 562 $objects) (mul 45000 $agents) }}
+{{- $needed := div (mul 14 $atRest) 10 }}
+{{- mul 32 (div (add $needed 33554431) 33554432) }}
 {{- end }}
 
 {{- define "typha.resources" -}}

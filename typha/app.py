@@ -21,6 +21,7 @@ from typha import access, feeds
 from typha.cache.catalog import Catalog
 from typha.cache.packing import Packer
 from typha.cache.topic import Topic
+from typha.collector import Collector
 from typha.config import Config
 from typha.config.load import Loaded
 from typha.downstream.server import Server
@@ -316,12 +317,13 @@ class App:
 
     async def _publish_often(self) -> None:
         heap = Heap(time.monotonic())
-        quarantines = Quarantines()
+        quarantines, collector = Quarantines(), Collector()
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
             self.server.connection_limits.joins_paused = self._memory.look(resident_bytes())
             heap.tick(time.monotonic())
+            collector.tick(len(self.server.fan_out.subscribers))
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, subscribers: Sequence[SubscriberStatus] = ()) -> None:

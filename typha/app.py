@@ -21,6 +21,7 @@ from typha import access, feeds
 from typha.cache.catalog import Catalog
 from typha.cache.packing import Packer
 from typha.cache.topic import Topic
+from typha.collector import Collector
 from typha.config import Config
 from typha.config.load import Loaded
 from typha.downstream.server import Server
@@ -30,7 +31,7 @@ from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
-from typha.machine import MemoryGuard, cgroup_limit_bytes, raise_file_limit, resident_bytes
+from typha.machine import MemoryGuard, limit_of_cgroup, raise_file_limit, resident_bytes
 from typha.observe import picture
 from typha.observe.history import History
 from typha.observe.http import ObserveServer
@@ -167,7 +168,7 @@ class App:
         self._neighbours = (
             neighbours_of(config, self.server, session, random=self._random.random) if drop_in is None else None
         )
-        self._memory = MemoryGuard(config.limits.memory_mb << 20 or cgroup_limit_bytes())
+        self._memory = MemoryGuard(config.limits.memory_mb << 20 or limit_of_cgroup())
 
         # the observers' view
         self._signals = Signals(self._loop, self._told_to_stop)
@@ -259,7 +260,7 @@ class App:
         self._downstream_settings.take(downstream_settings(config, self._drop_in))
         self.server.fan_out.joiners.limit = config.limits.max_joiners
         self.catalog.stale_after_s = config.timing.stale_after_s
-        self._memory.limit_bytes = config.limits.memory_mb << 20 or cgroup_limit_bytes()
+        self._memory.limit_bytes = config.limits.memory_mb << 20 or limit_of_cgroup()
         if "limits.max_connections" in changed:
             raise_file_limit(config.limits.max_connections)
         if changed & {"log.format", "log.level"}:
@@ -316,12 +317,13 @@ class App:
 
     async def _publish_often(self) -> None:
         heap = Heap(time.monotonic())
-        quarantines = Quarantines()
+        quarantines, collector = Quarantines(), Collector()
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
             self.server.connection_limits.joins_paused = self._memory.look(resident_bytes())
             heap.tick(time.monotonic())
+            collector.tick(len(self.server.fan_out.subscribers))
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, subscribers: Sequence[SubscriberStatus] = ()) -> None:

@@ -31,7 +31,7 @@ from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
-from typha.machine import MemoryGuard, cgroup_limit_bytes, raise_file_limit, resident_bytes
+from typha.machine import MemoryGuard, limit_of_cgroup, raise_file_limit, resident_bytes
 from typha.observe import picture
 from typha.observe.history import History
 from typha.observe.http import ObserveServer
@@ -168,7 +168,7 @@ class App:
         self._neighbours = (
             neighbours_of(config, self.server, session, random=self._random.random) if drop_in is None else None
         )
-        self._memory = MemoryGuard(config.limits.memory_mb << 20 or cgroup_limit_bytes())
+        self._memory = MemoryGuard(config.limits.memory_mb << 20 or limit_of_cgroup())
 
         # the observers' view
         self._signals = Signals(self._loop, self._told_to_stop)

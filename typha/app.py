@@ -260,7 +260,7 @@ class App:
         self._downstream_settings.take(downstream_settings(config, self._drop_in))
         self.server.fan_out.joiners.limit = config.limits.max_joiners
         self.catalog.stale_after_s = config.timing.stale_after_s
-        self._memory.limit_bytes = config.limits.memory_mb << 20 or cgroup_limit_bytes()
+        self._memory.limit_bytes = config.limits.memory_mb << 20 or limit_of_cgroup()
         if "limits.max_connections" in changed:
             raise_file_limit(config.limits.max_connections)
         if changed & {"log.format", "log.level"}:

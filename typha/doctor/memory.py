@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from typha.doctor.findings import Finding, failed, ok, warning
-from typha.machine import limit_of_cgroup
 
 __all__ = ["Load", "available", "examine", "needed_bytes"]
 

@@ -284,8 +284,7 @@ class FanOut:
         for subscription in session.subscriptions:
             if subscription.phase is Phase.SETTLING:
                 wait |= self._settle_one(subscriber, subscription)
-        live = [s for s in session.subscriptions if s.phase is Phase.LIVE]
-        finished = [s for s in live if s.owes_bookmark and s.topic.has_synced]
+        finished = [s for s in session.subscriptions if s.is_complete and s.owes_bookmark]
         if finished:
             for subscription in finished:
                 subscription.owes_bookmark = False

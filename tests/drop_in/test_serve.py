@@ -21,7 +21,8 @@ from tests.drop_in.manifests import container, environment
 from tests.drop_in.test_metrics import REFERENCE
 from tests.drop_in.test_ports import get
 from tests.kit.pems import authority
-from typha.drop_in.tls import TlsFiles, client_context
+from typha.downstream.tls import TlsFiles
+from typha.drop_in.tls import client_context
 
 pytestmark = pytest.mark.e2e
 

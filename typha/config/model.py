@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from typha.config.calico_kinds import BUILT_IN_FEEDS, BuiltInFeeds, FirstInterfacePrefix, InterfacePrefix
+from typha.config.identity_kinds import Audience, Names, RuleTable
 from typha.config.kinds import (
-    Address,
     Addresses,
     AddressOrOff,
     Choice,
     FeedTable,
     File,
     HostPort,
+    Listen,
     Number,
     Span,
     Switch,
@@ -51,6 +52,32 @@ class TlsConfig:
         File(),
         "CA (PEM) that must have signed an agent's certificate (mTLS).",
         "None: agents are not asked for a certificate.",
+    )
+    client_names: tuple[str, ...] = setting(
+        (),
+        Names(),
+        "Who may connect: agents whose certificate has one of these names, as `cn:calico-node`, "
+        "`uri:spiffe://cluster.local/ns/agents/*`, `dns:agent.example`.",
+        "Empty: whoever `tls.client_ca` has signed.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TokensConfig:
+    """ServiceAccounts' tokens, which agents show in their Hello: each is reviewed by the API server (TokenReview)."""
+
+    audience: str = setting(
+        "",
+        Audience(),
+        "The audience that a token must be for. Set, it lets in who has such a token; with `tls.client_ca` too, "
+        "a certificate or a token.",
+        "Empty: tokens are not looked at. One of its own, so that no other service can use an agent's token here.",
+    )
+    review_interval_s: float = setting(
+        300.0,
+        Number(1, 86_400),
+        "Tokens of connected agents are reviewed again after so long; a revoked one ends its connection.",
+        "10,000 agents with a token each are 33 small requests a second to the API server.",
     )
 
 
@@ -324,8 +351,9 @@ class Config:
     )
     listen: HostPort = setting(
         HostPort("127.0.0.1", 5473),
-        Address(),
-        "Where agents connect. Another address than loopback needs `tls`, or `insecure: true` said aloud.",
+        Listen(),
+        "Where agents connect; `[::]:5473` is every address of IPv4 and IPv6, `unix:/run/typha.sock` a socket of this "
+        "machine. Another address than loopback needs `tls`, or `insecure: true` said aloud.",
         "Reachable by this machine alone until somebody decided otherwise; 5473 is Calico Typha's port.",
     )
     health: HostPort | None = setting(
@@ -365,7 +393,16 @@ class Config:
         "Deletions that each topic remembers. An agent that was away for more of them gets its keys compared.",
         "About 7 MB per topic; half of 100,000 pods may go while an agent is away and it still just resumes.",
     )
+    rights: Mapping[str, Mapping[str, Any]] = setting(
+        {},
+        RuleTable(),
+        "Who may read what: `NAME: {identities: [cn:..., serviceaccount:NAMESPACE/NAME], feeds: [...], topics: [...], "
+        "where: {TOPIC: {ATTRIBUTE: VALUE}}}`; the value `%node` is the identity's own node.",
+        "Without rules whoever is let in may read everything but Secrets; with one, what no rule allows is refused.",
+        file_only=True,
+    )
     tls: TlsConfig = field(default_factory=TlsConfig)
+    tokens: TokensConfig = field(default_factory=TokensConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     replicas: ReplicasConfig = field(default_factory=ReplicasConfig)

@@ -23,7 +23,6 @@
 {{- else }}
 {{- $_ := set $config "insecure" true }}
 {{- end }}
-{{- $_ := set $config "replicas" (mergeOverwrite (dict "service" (include "typha.fullname" .)) (default dict $config.replicas)) }}
 {{- toYaml $config }}
 {{- end }}
 
@@ -31,7 +30,7 @@
 {{- define "typha.peersNamespace" -}}
 {{- $replicas := default dict .Values.config.replicas }}
 {{- $reads := index (include "typha.reads" . | fromJson) "" | default dict }}
-{{- if and (ne (toString $replicas.service) "") (not (has "endpointslices" (index $reads "discovery.k8s.io" | default list))) }}
+{{- if and $replicas.service (not (has "endpointslices" (index $reads "discovery.k8s.io" | default list))) }}
 {{- default .Release.Namespace $replicas.namespace }}
 {{- end }}
 {{- end }}

@@ -33,8 +33,7 @@ class RightsError(ValueError):
 
 def secret_topics(feeds: Feeds) -> tuple[str, ...]:
     """Topics made of Secrets, whatever of them they hold."""
-    resources = {name: spec.source.resource for name, spec in feeds.topics.items()}
-    return tuple(name for name, of in resources.items() if (of.group, of.plural) == ("", "secrets"))
+    return tuple(name for name, spec in feeds.topics.items() if spec.source.resource.is_secret)
 
 
 def parse_rules(rights: Mapping[str, Mapping[str, Any]], feeds: Feeds) -> tuple[Rule, ...]:

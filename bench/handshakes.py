@@ -25,7 +25,7 @@ from bench.certificates import agent_context
 from bench.probing import Stretch, measure
 from bench.processes import Agents, BenchError, Server, Simulation
 from bench.report import Result, percentile
-from typha.downstream.tls import server_context
+from typha.downstream.tls import TlsFiles, server_context
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder
 from typha.wire.messages import Hello, Ping, Pong
@@ -156,7 +156,7 @@ def _go_on(agent: ssl.SSLSocket) -> bool:
 
 def alone(folder: Path) -> dict[str, Any]:
     """See the module."""
-    context = server_context(folder / "server.pem", folder / "server.key", folder / "ca.pem")
+    context = server_context(TlsFiles(folder / "server.pem", folder / "server.key", folder / "ca.pem"))
     context.num_tickets = 0
     done: list[ssl.SSLSocket] = []
     with socket.create_server(("127.0.0.1", 0), backlog=_AT_ONCE) as listening:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from typha.machine import MemoryGuard, cgroup_limit_bytes, resident_bytes
+from typha.machine import MemoryGuard, limit_of_cgroup, resident_bytes
 
 MIB = 1 << 20
 
@@ -34,8 +34,8 @@ def test_limit_of_the_control_group(tmp_path: Path, own: str, files: dict[str, s
     for name, text in files.items():
         (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / name).write_text(text)
-    assert cgroup_limit_bytes(tmp_path / "own", tmp_path / "root") == limit
-    assert cgroup_limit_bytes(tmp_path / "nowhere", tmp_path / "root") is None
+    assert limit_of_cgroup(tmp_path / "root", tmp_path / "own") == limit
+    assert limit_of_cgroup(tmp_path / "root", tmp_path / "nowhere") is None
 
 
 def test_resident_memory_is_that_of_this_process() -> None:

@@ -13,30 +13,29 @@ import asyncio
 import logging
 import os
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from typha import feeds
+from typha import access, feeds
 from typha.cache.catalog import Catalog
 from typha.cache.packing import Packer
 from typha.cache.topic import Topic
+from typha.collector import Collector
 from typha.config import Config
 from typha.config.load import Loaded
 from typha.downstream.server import Server
 from typha.downstream.statistics import ServerStatistics
-from typha.downstream.tls import server_context
-from typha.drop_in import tls as drop_in_tls
 from typha.drop_in.figures import picture_of
 from typha.drop_in.outside import Outside
 from typha.drop_in.settings import DropIn
 from typha.heap import UVLOOP_TLS_BUFFER_BYTES, Heap, map_large
 from typha.loop_lag import LoopLag
-from typha.machine import MemoryGuard, cgroup_limit_bytes, raise_file_limit, resident_bytes
+from typha.machine import MemoryGuard, limit_of_cgroup, raise_file_limit, resident_bytes
 from typha.observe import picture
 from typha.observe.history import History
 from typha.observe.http import ObserveServer
+from typha.observe.identity import identity_of
 from typha.observe.inquiries import Inquiries
 from typha.observe.log import configure_logging
 from typha.observe.quarantines import Quarantines
@@ -149,7 +148,7 @@ class App:
 
         # downstream's view
         self._loop = asyncio.get_running_loop()
-        tls = _tls_context(config, drop_in)
+        tls = access.tls_of(config, drop_in)
         if tls is not None and not isinstance(self._loop, asyncio.BaseEventLoop):
             map_large(UVLOOP_TLS_BUFFER_BYTES)
         self._downstream_settings = downstream_settings(config, drop_in)
@@ -160,7 +159,8 @@ class App:
             probe=self._probe,
             on_restored=self._restored_by_client,
             tls=tls,
-            peer_refusal=drop_in.agent_tls.identity.refusal if drop_in is not None and drop_in.agent_tls else None,
+            authentication=access.authentication_of(config, drop_in, self._spec),
+            review=access.review_of(config, session),
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
         )
@@ -168,7 +168,7 @@ class App:
         self._neighbours = (
             neighbours_of(config, self.server, session, random=self._random.random) if drop_in is None else None
         )
-        self._memory = MemoryGuard(config.limits.memory_mb << 20 or cgroup_limit_bytes())
+        self._memory = MemoryGuard(config.limits.memory_mb << 20 or limit_of_cgroup())
 
         # the observers' view
         self._signals = Signals(self._loop, self._told_to_stop)
@@ -200,7 +200,7 @@ class App:
             if self._outside is not None:
                 self._outside.start()
             port = await self.server.start(self._config.listen.host, self._config.listen.port)
-            self._address = f"{self._config.listen.host}:{port}"
+            self._address = str(self._config.listen._replace(port=port))
             log.info(
                 "serving",
                 extra={
@@ -260,7 +260,7 @@ class App:
         self._downstream_settings.take(downstream_settings(config, self._drop_in))
         self.server.fan_out.joiners.limit = config.limits.max_joiners
         self.catalog.stale_after_s = config.timing.stale_after_s
-        self._memory.limit_bytes = config.limits.memory_mb << 20 or cgroup_limit_bytes()
+        self._memory.limit_bytes = config.limits.memory_mb << 20 or limit_of_cgroup()
         if "limits.max_connections" in changed:
             raise_file_limit(config.limits.max_connections)
         if changed & {"log.format", "log.level"}:
@@ -317,12 +317,13 @@ class App:
 
     async def _publish_often(self) -> None:
         heap = Heap(time.monotonic())
-        quarantines = Quarantines()
+        quarantines, collector = Quarantines(), Collector()
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
             self.server.connection_limits.joins_paused = self._memory.look(resident_bytes())
             heap.tick(time.monotonic())
+            collector.tick(len(self.server.fan_out.subscribers))
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, subscribers: Sequence[SubscriberStatus] = ()) -> None:
@@ -354,6 +355,7 @@ class App:
                     ),
                 ),
                 feeds=self._spec.feeds,
+                identity=identity_of(self.server.tls, self.server.identifying.reviews),
                 subscribers=tuple(subscribers),
             )
         )
@@ -369,10 +371,3 @@ class App:
     def _contact_at(self, topics: tuple[str, ...]) -> float | None:
         heard = [at for name in topics if (at := self.catalog.topics[name].contact_at) is not None]
         return max(heard, default=None)
-
-
-def _tls_context(config: Config, drop_in: DropIn | None) -> ssl.SSLContext | None:
-    agents, tls = drop_in.agent_tls if drop_in is not None else None, config.tls
-    if agents is not None:
-        return drop_in_tls.server_context(agents.files, minimum=agents.minimum, ciphers=agents.ciphers)
-    return server_context(tls.cert, tls.key, tls.client_ca) if tls.cert and tls.key else None

@@ -23,7 +23,7 @@ PAUSE_AT: Final = 0.90
 RESUME_AT: Final = 0.85
 CGROUPS: Final = Path("/sys/fs/cgroup")
 # Version 1 says "no limit" with a number near 2^63.
-_UNLIMITED_BYTES: Final = 1 << 60
+_NO_LIMIT: Final = 1 << 60
 
 
 def raise_file_limit(connections: int) -> None:
@@ -41,29 +41,33 @@ def raise_file_limit(connections: int) -> None:
         )
 
 
-def cgroup_limit_bytes(own: Path = Path("/proc/self/cgroup"), root: Path = CGROUPS) -> int | None:
-    """The memory that the kernel allows this process's control group (both versions); None without a limit."""
+def limit_of_cgroup(root: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """The smallest memory limit from this process' cgroup up to the root, bytes; None where there is none."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
         return None
-    places = [root / "memory.max", root / "memory" / "memory.limit_in_bytes"]
+    found = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            places.insert(0, root / path.lstrip("/") / "memory.max")
+            found += _limits(root, path, "memory.max")
         elif "memory" in controllers.split(","):
-            places.insert(0, root / "memory" / path.lstrip("/") / "memory.limit_in_bytes")
-    found = [limit for place in places if (limit := _read_limit(place)) is not None]
+            found += _limits(root / "memory", path, "memory.limit_in_bytes")
     return min(found, default=None)
 
 
-def _read_limit(place: Path) -> int | None:
-    try:
-        text = place.read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() and int(text) < _UNLIMITED_BYTES else None
+def _limits(root: Path, path: str, name: str) -> list[int]:
+    found = []
+    below = [part for part in path.split("/") if part not in ("", "..")]
+    for depth in range(len(below) + 1):
+        try:
+            text = root.joinpath(*below[:depth], name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit() and int(text) < _NO_LIMIT:
+            found.append(int(text))
+    return found
 
 
 def resident_bytes() -> int:

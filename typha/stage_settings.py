@@ -53,6 +53,7 @@ def downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSet
         bookmark_interval_s=timing.bookmark_interval_s,
         stuck_timeout_s=timing.stuck_timeout_s,
         max_age_s=timing.max_age_s,
+        token_review_interval_s=config.tokens.review_interval_s,
         drain_wait_s=timing.drain_wait_s,
         advertise=tuple(str(address) for address in config.advertise),
     )

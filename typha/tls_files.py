@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -169,8 +169,9 @@ def explain(
         if key is not None and key_pem is not None:
             yield _explain_key(chain[0], key, key_pem, cert)
     if ca is not None:
+        some_hold = any(each.not_before_at <= now < each.not_after_at for each in trusted)
         for each in trusted:
-            yield from _explain_ca(each, ca, now)
+            yield from _explain_ca(each, ca, now, some_hold=some_hold)
 
 
 def explain_issuer(chain: Sequence[Certificate], trusted: Sequence[Certificate], ca: Path) -> Finding:
@@ -260,7 +261,7 @@ def _explain_order(chain: Sequence[Certificate], file: Path) -> Iterator[Finding
     for number, (below, above) in enumerate(pairwise(chain), 1):
         if not _has_issued(above, below):
             yield Finding(
-                Level.FAIL,
+                Level.WARN,
                 file,
                 f"certificate {number + 1} of the chain, {above.subject}, has not signed the one before it, "
                 f"{below.subject}",
@@ -286,8 +287,10 @@ def _explain_key(leaf: Certificate, key: Path, pem: bytes, cert: Path) -> Findin
     return Finding(Level.OK, key, f"is the key of {leaf.subject}")
 
 
-def _explain_ca(ca: Certificate, file: Path, now: float) -> Iterator[Finding]:
-    yield from _explain_time(ca, file, f"the CA {ca.subject}", now)
+def _explain_ca(ca: Certificate, file: Path, now: float, *, some_hold: bool) -> Iterator[Finding]:
+    for finding in _explain_time(ca, file, f"the CA {ca.subject}", now):
+        # An old CA beside a new one is how CAs are changed.
+        yield replace(finding, level=Level.WARN) if finding.level is Level.FAIL and some_hold else finding
     if not ca.is_ca:
         yield Finding(
             Level.WARN,

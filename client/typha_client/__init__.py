@@ -5,7 +5,8 @@
         pod = client.get("pods", "default/web-0")
 
 Data walks: socket -> connection -> session -> topic_stream -> replica -> client -> handlers. Here belongs what an
-agent runs; of typha it may use ``typha.wire`` and the version, beyond that the standard library and msgpack.
+agent runs; of typha it may use ``typha.wire``, ``file_stamps`` and the version, beyond that the standard library and
+msgpack.
 Forbidden: any server dependency, and I/O or clocks in session, topic_stream, replica, endpoints, coalescing, health.
 """
 
@@ -21,10 +22,12 @@ from typha_client.endpoint_slices import endpoint_slices
 from typha_client.endpoints import Found
 from typha_client.events import Bookmarked
 from typha_client.handlers import StatusReport
+from typha_client.tls import CertificateRefusedError, ServerNotTrustedError, Tls, TlsError
 from typha_client.topic_view import Entry, TopicView
 
 __all__ = [
     "connect",
+    "Tls",
     "endpoint_slices",
     "Discover",
     "Found",
@@ -39,5 +42,8 @@ __all__ = [
     "RefusedError",
     "RemoteProtocolError",
     "WireError",
+    "TlsError",
+    "ServerNotTrustedError",
+    "CertificateRefusedError",
     "__version__",
 ]

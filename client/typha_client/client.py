@@ -33,7 +33,7 @@ from typha_client.topic_view import EntryList, TopicView
 from typha_client.waiting import Waiters
 
 if TYPE_CHECKING:
-    import ssl
+    from typha_client.tls import TlsSource
 
 
 class Client:
@@ -51,7 +51,7 @@ class Client:
         asked: Iterable[str],
         *,
         wheres: Mapping[str, Where],
-        tls: ssl.SSLContext | None = None,
+        tls: TlsSource | None = None,
         verify: bool = False,
         discovery: Discovery | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class Client:
 
     @property
     def last_error(self) -> Exception | None:
-        """Why the last attempt or connection ended, if not as meant (RefusedError, RemoteProtocolError, OSError)."""
+        """Why the last attempt or connection ended: RefusedError, RemoteProtocolError, OSError (TlsError is one)."""
         return self._connector.last_error
 
     # -- waiting --------------------------------------------------------------------------------------------------

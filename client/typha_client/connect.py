@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from typha.wire.messages import Where
 from typha.wire.states import ZSTD
@@ -12,9 +13,7 @@ from typha_client.client import Client
 from typha_client.discovery import Discover, Discovery
 from typha_client.endpoints import MAX_DELAY_S, Endpoints, parse_servers
 from typha_client.session import Subscription, offered_compression
-
-if TYPE_CHECKING:
-    import ssl
+from typha_client.tls import Tls, TlsSource
 
 
 def connect(
@@ -25,8 +24,8 @@ def connect(
     topics: Iterable[str] = (),
     where: Mapping[str, Where] | None = None,
     agent: str | None = None,
-    tls: ssl.SSLContext | bool | None = None,
-    token: str | Callable[[], str] | None = None,
+    tls: Tls | ssl.SSLContext | bool | None = None,
+    token: str | Path | Callable[[], str] | None = None,
     compression: bool | None = None,
     max_backoff_s: float = MAX_DELAY_S,
     discover: Discover | None = None,
@@ -35,10 +34,12 @@ def connect(
     """A client of typha servers: ``async with connect("typha:5473", feed="inventory", node="n1") as client``.
 
     servers: ``host:port`` (default port 5473), several with commas, or a list; a name may have many addresses.
+    ``unix:/path`` is a socket of this machine.
     node: this node's name, for the server's logs. feed and/or topics: what to subscribe to.
     where: filter per topic, ``{"pods": {"node": "n1"}}``. agent: ``name/version``, for the server's logs.
-    tls: an SSLContext, or True for one that trusts the system's CAs. token: a bearer token, or a function that
-    reads it anew at each connection. compression: None takes zstd where it is installed, True demands it.
+    tls: ``Tls`` (files that are read anew when they change, and who the server must be), an SSLContext, or True for
+    one that trusts the system's CAs. token: a bearer token; a Path or a function, from which it is read at each
+    connection. compression: None takes zstd where it is installed, True demands it.
     max_backoff_s: the longest pause between rounds over all servers. discover: finds servers in another way than by
     resolving names (``endpoint_slices``); the first of ``servers`` is then the name that TLS checks, and the way when
     it fails. zone: of this node; servers that are found in it come first.
@@ -64,7 +65,7 @@ def connect(
             topics=template.topics,
             agent=agent or template.agent,
             compression=template.compression,
-            token=token() if callable(token) else token,
+            token=_read(token),
         )
 
     endpoints = Endpoints(parse_servers(servers), max_delay_s=max_backoff_s, base_delay_s=min(1.0, max_backoff_s))
@@ -73,20 +74,24 @@ def connect(
         subscription,
         template.topics,
         wheres=_checked_where(where),
-        tls=_context(tls),
+        tls=_source(tls),
         verify=os.environ.get("TYPHA_VERIFY") == "1",
         discovery=Discovery(endpoints.servers, discover, zone),
     )
 
 
-def _context(tls: ssl.SSLContext | bool | None) -> ssl.SSLContext | None:
+def _source(tls: Tls | ssl.SSLContext | bool | None) -> TlsSource | None:
     if tls is None or tls is False:
         return None
-    if tls is True:
-        import ssl as ssl_module  # noqa: PLC0415 - only where TLS is asked for
+    if isinstance(tls, ssl.SSLContext):
+        return TlsSource.fixed(tls)
+    return (Tls() if tls is True else tls).source()
 
-        return ssl_module.create_default_context()
-    return tls
+
+def _read(token: str | Path | Callable[[], str] | None) -> str | None:
+    if isinstance(token, Path):
+        return token.read_text(encoding="utf-8").strip()
+    return token() if callable(token) else token
 
 
 def _checked_where(where: Mapping[str, Where] | None) -> dict[str, Where]:

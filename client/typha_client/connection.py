@@ -11,20 +11,18 @@ Road not taken: streams. StreamReader copies every read once more and Python 3.1
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
 from typha.wire.errors import RefusedError, RemoteProtocolError
 from typha.wire.question import Question
 from typha.wire.states import CloseCode
-from typha_client.endpoints import Target
+from typha_client.endpoints import Target, socket_path
 from typha_client.events import Closed, Event
 from typha_client.session import Session
-
-if TYPE_CHECKING:
-    import ssl
+from typha_client.tls import TlsSource, explain
 
 CONNECT_TIMEOUT_S: Final = 10.0
 LINGER_S: Final = 1.0
@@ -32,6 +30,8 @@ LINGER_S: Final = 1.0
 HELD_LIMIT_BYTES: Final = 16 * 1024 * 1024
 # 5,000 agents reconnecting: asyncio's default of 60 s would keep dead handshakes.
 TLS_SHUTDOWN_TIMEOUT_S: Final = 2.0
+# The host name to look for in the certificate of who listens on a socket of this machine.
+_LOCAL_NAME: Final = "localhost"
 QUESTION_TIMEOUT_S: Final = 5.0
 
 OnEvents = Callable[["Connection", list[Event]], None]
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lost = asyncio.Event()
-        self._loss: Exception | None = None
+        self.loss: Exception | None = None
         self._early = bytearray()
         self._question: Question | None = None
         self._answer: asyncio.Future[m.Welcome] | None = None
@@ -59,9 +59,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """TCP (and TLS) stand."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"not a stream transport: {type(transport).__name__}")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's TLS is one without being its subclass
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the server."""
@@ -78,7 +76,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone."""
-        self._loss = error
+        self.loss = error
         self._lost.set()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionResetError(self._loss_reason()))
@@ -146,6 +144,16 @@ class Connection(asyncio.Protocol):
         """How long since Welcome."""
         return 0.0 if self.welcomed_at is None else self._loop.time() - self.welcomed_at
 
+    @property
+    def peer_certificate(self) -> Mapping[str, Any] | None:
+        """The server's, as ``getpeercert`` gives it; None without TLS."""
+        found = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if found is None else found.getpeercert()
+
+    def abort(self) -> None:
+        """Go without a word."""
+        self._abort()
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _receive_early(self, data: bytes) -> None:
@@ -204,11 +212,15 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _loss_reason(self) -> str:
-        return f"connection lost: {self._loss}" if self._loss is not None else "the server closed the connection"
+        if self.loss is None:
+            return "the server closed the connection"
+        return f"connection lost: {explain(self.loss) or self.loss}"
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name, each once, in the resolver's order. Raises OSError."""
+    """The addresses of a name, each once, in the resolver's order; a socket's path is its own. Raises OSError."""
+    if socket_path(host) is not None:
+        return [host]
     import socket  # noqa: PLC0415 - asyncio has it loaded; the name is needed here only
 
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -216,26 +228,32 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 async def open_connection(
-    target: Target, on_events: OnEvents, tls: ssl.SSLContext | None, timeout_s: float = CONNECT_TIMEOUT_S
+    target: Target, on_events: OnEvents, tls: TlsSource | None, timeout_s: float = CONNECT_TIMEOUT_S
 ) -> Connection:
-    """A socket to one address, with TLS from the first byte where ``tls`` is given.
+    """A socket to one address, with TLS from the first byte where ``tls`` is given, and the server who it must be.
 
-    Raises OSError (ssl.SSLError is one), TimeoutError.
+    Raises OSError (ssl.SSLError and TlsError are), TimeoutError.
     """
     loop = asyncio.get_running_loop()
+    path = socket_path(target.address)
+    secured: dict[str, Any] = {}
+    if tls is not None:
+        secured = {
+            "ssl": tls.context(),
+            "server_hostname": target.server.host if path is None else _LOCAL_NAME,
+            "ssl_handshake_timeout": timeout_s,
+            "ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT_S,
+        }
+    connection = Connection(target, on_events)
     async with asyncio.timeout(timeout_s):
-        if tls is None:
-            _, connection = await loop.create_connection(
-                lambda: Connection(target, on_events), target.address, target.server.port
-            )
+        if path is None:
+            await loop.create_connection(lambda: connection, target.address, target.server.port, **secured)
         else:
-            _, connection = await loop.create_connection(
-                lambda: Connection(target, on_events),
-                target.address,
-                target.server.port,
-                ssl=tls,
-                server_hostname=target.server.host,
-                ssl_handshake_timeout=timeout_s,
-                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT_S,
-            )
+            await loop.create_unix_connection(lambda: connection, path, **secured)
+    if tls is not None:
+        try:
+            tls.check_server(connection.peer_certificate)
+        except OSError:
+            connection.abort()
+            raise
     return connection

@@ -15,7 +15,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from typha.wire.errors import RefusedError
 from typha.wire.messages import GoAway
@@ -27,9 +27,7 @@ from typha_client.connection import Connection, open_connection
 from typha_client.discovery import Discovery
 from typha_client.endpoints import Endpoints, Target
 from typha_client.session import Session
-
-if TYPE_CHECKING:
-    import ssl
+from typha_client.tls import TlsSource, explain
 
 _log: Final = logging.getLogger("typha_client")
 
@@ -54,7 +52,7 @@ class Connector:
         endpoints: Endpoints,
         new_session: Callable[[float], Session],
         sink: Callable[[list[e.Event]], None],
-        tls: ssl.SSLContext | None,
+        tls: TlsSource | None,
         *,
         new_question: Callable[[], Question],
         discovery: Discovery | None = None,
@@ -189,8 +187,10 @@ class Connector:
         connection = await open_connection(target, self._on_events, self._tls)
         try:
             return Offer(connection, (await connection.ask(self._new_question())).connections)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if (refused := explain(connection.loss)) is not None:
+                raise refused from error
             raise
 
     def _offer_failed(self, target: Target, error: BaseException) -> None:
@@ -202,7 +202,7 @@ class Connector:
             case RefusedError():
                 self._refused_by(target, error)
             case OSError():
-                self._note(error, f"cannot connect to {target.server} at {target.address}")
+                self._note(explain(error) or error, f"cannot connect to {target.server} at {target.address}")
                 self.endpoints.failed(target)
             case Exception():
                 self._note(error, f"no answer from {target.server}")
@@ -213,6 +213,7 @@ class Connector:
     def _after_refusal(self, connection: Connection) -> None:
         self._retire(connection)
         error = connection.session.error if connection.session is not None else self.last_error
+        error = explain(connection.loss) or error
         if not isinstance(error, RefusedError) or connection.session is None:
             self._note(error, f"no Welcome from {connection.target.server}")
             self.endpoints.failed(connection.target)

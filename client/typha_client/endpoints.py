@@ -31,15 +31,18 @@ MAX_DELAY_S: Final = 30.0
 FINAL_DELAY_S: Final = 60.0
 HEALTHY_S: Final = 30.0
 MAX_PREFERRED: Final = 16
+_UNIX: Final = "unix:"
 
 
 class Server(NamedTuple):
-    """A host (name or address) and a port."""
+    """A host (name or address) and a port; or ``unix:/path`` and 0."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
+        if socket_path(self.host) is not None:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -72,8 +75,12 @@ class Attempt:
 
 
 def parse_server(text: str) -> Server:
-    """``host``, ``host:port``, ``[v6]`` or ``[v6]:port``. Raises ValueError that says what is wrong."""
+    """``host``, ``host:port``, ``[v6]``, ``[v6]:port``, ``unix:/path``. Raises ValueError that says what is wrong."""
     host, port_text = text.strip(), ""
+    if (path := socket_path(host)) is not None:
+        if not path.startswith("/"):
+            raise ValueError(f"server {text!r}: write a socket as unix:/path")
+        return Server(host, 0)
     if host.startswith("["):
         host, bracket, rest = host[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -92,6 +99,11 @@ def parse_server(text: str) -> Server:
     if port_text and not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text) < 65536):
         raise ValueError(f"server {text!r}: port {port_text!r} is not a number from 1 to 65535")
     return Server(host, int(port_text) if port_text else DEFAULT_PORT)
+
+
+def socket_path(host: str) -> str | None:
+    """The path of ``unix:/path``, None where the host is none."""
+    return host.removeprefix(_UNIX) if host.startswith(_UNIX) else None
 
 
 def is_address(host: str) -> bool:
@@ -207,6 +219,8 @@ class Endpoints:
                 server = parse_server(text)
             except ValueError:
                 continue
+            if socket_path(server.host) is not None:
+                continue  # what listens on this machine is no other machine's to say
             # A certificate names the Service; a server that advertises its bare address is checked against that.
             name = self.servers[0].host if is_address(server.host) else server.host
             target = Target(Server(name, server.port), server.host)

@@ -14,6 +14,7 @@ import trustme
 from tests.cli.conftest import NODES, PODS, Run
 from typha.cli.connecting import Target, tls_of
 from typha.wire.states import RefusalCode, TopicState
+from typha_client import Tls
 from typha_client.testing import FakeServer
 
 
@@ -75,8 +76,10 @@ def test_wrong_usage_is_2(run: Run, server: FakeServer) -> None:
         (["-t", "pods", "-s", "127.0.0.1:x"], "port 'x'"),
         (["-t", "pods", "-w", "nodes.a=b"], "which is not subscribed to"),
         (["-t", "pods", "--tls-key", "k"], "--tls-key without --tls-cert"),
-        (["-t", "pods", "--tls-ca", "/nowhere"], "--tls-ca /nowhere"),
+        (["-t", "pods", "--tls-ca", "/nowhere"], "ca /nowhere"),
         (["-t", "pods", "--tls-ca", "/nowhere", "--insecure"], "--insecure contradicts"),
+        (["-t", "pods", "--server-name", "typha"], "write cn:NAME, uri:NAME, dns:NAME"),
+        (["-t", "pods", "--token-file", "/nowhere"], "--token-file /nowhere"),
     ):
         result = run("dump", *arguments)
         assert result.exit_code == 2, (arguments, result.output)
@@ -94,10 +97,13 @@ def test_tls_with_a_ca_of_its_own(run: Run, tmp_path: Path) -> None:
 
 
 def test_beyond_loopback_it_is_tls_unless_said_otherwise() -> None:
-    assert isinstance(tls_of(Target(["typha.example:5473"])), ssl.SSLContext)
-    assert isinstance(tls_of(Target(["127.0.0.1:5473", "10.0.0.1:5473"])), ssl.SSLContext)
+    assert isinstance(tls_of(Target(["typha.example:5473"])), Tls)
+    assert isinstance(tls_of(Target(["127.0.0.1:5473", "10.0.0.1:5473"])), Tls)
     assert tls_of(Target(["typha.example:5473"], insecure=True)) is None
-    assert tls_of(Target(["127.0.0.1:5473", "localhost:1", "[::1]:1"])) is None
+    assert tls_of(Target(["127.0.0.1:5473", "localhost:1", "[::1]:1", "unix:/run/typha.sock"])) is None
+    named = tls_of(Target(["127.0.0.1:5473"], server_names=["cn:typha"]))
+    assert named is not None
+    assert named.server_names == ["cn:typha"]
 
 
 def test_a_closed_pipe_is_no_failure(server: FakeServer) -> None:

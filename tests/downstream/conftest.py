@@ -14,9 +14,12 @@ import pytest
 from tests.kit.server import Clock
 from tests.kit.server import Server as Replica
 from tests.kit.truth import Body, Truth
+from typha.downstream.authentication import Authentication
 from typha.downstream.connection import Connection
 from typha.downstream.server import Server
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.settings import DownstreamSettings
+from typha.downstream.token_reviews import Review
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder
@@ -73,7 +76,15 @@ class Peer:
 class Running:
     """A server with one replica's data. ``probed`` is what the API server's consistent read gives (None: fails)."""
 
-    def __init__(self, settings: DownstreamSettings, tls: ssl.SSLContext | None, *, calico: bool = False) -> None:
+    def __init__(
+        self,
+        settings: DownstreamSettings,
+        tls: ServerTls | None,
+        *,
+        calico: bool = False,
+        authentication: Authentication | None = None,
+        review: Review | None = None,
+    ) -> None:
         clock = Clock()
         clock.now = time.monotonic()
         self.truth = Truth()
@@ -91,6 +102,8 @@ class Running:
             probe=self._probe,
             on_restored=self._on_restored,
             tls=tls,
+            authentication=authentication,
+            review=review,
             calico_feeds={"felix": ("pods", "hosts"), "bgp": ("pods",)} if calico else None,
             verify=True,
         )
@@ -133,8 +146,8 @@ class Running:
             self.server._tick(connection, now)
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[Running]:
-        self.port = await self.server.start("127.0.0.1", 0)
+    async def run(self, host: str = "127.0.0.1") -> AsyncIterator[Running]:
+        self.port = await self.server.start(host, 0)
         task = asyncio.create_task(self.server.run())
         try:
             async with self._peers:
@@ -165,9 +178,17 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """``await start(max_connections=2)``: a running server that ends with the test."""
     async with AsyncExitStack() as stack:
 
-        async def begin(tls: ssl.SSLContext | None = None, *, calico: bool = False, **settings: object) -> Running:
-            fields = {"round_pause_s": 0.001, "max_age_s": 0.0, **settings}
-            running = Running(DownstreamSettings(**fields), tls, calico=calico)  # type: ignore[arg-type]
-            return await stack.enter_async_context(running.run())
+        async def begin(
+            tls: ServerTls | None = None,
+            *,
+            calico: bool = False,
+            authentication: Authentication | None = None,
+            host: str = "127.0.0.1",
+            **settings: object,
+        ) -> Running:
+            fields: dict[str, object] = {"round_pause_s": 0.001, "max_age_s": 0.0, **settings}
+            made = DownstreamSettings(**fields)  # type: ignore[arg-type]
+            running = Running(made, tls, calico=calico, authentication=authentication)
+            return await stack.enter_async_context(running.run(host))
 
         yield begin

@@ -14,10 +14,10 @@ import trustme
 
 from tests.downstream.calico_peer import HELLO, PLAIN_HELLO, CalicoPeer, Start, calico_joined, calico_peer
 from tests.downstream.conftest import Running, until
+from tests.kit.pems import server_tls
 from typha.calico_wire import messages as c
 from typha.calico_wire.agent import PREAMBLE
 from typha.downstream.calico_session import MESSAGES_AT_ONCE
-from typha.downstream.tls import server_context
 from typha.wire import messages as m
 
 POD = b'{"value":1,"node":"n0"}'
@@ -285,6 +285,6 @@ async def test_tls(start: Start, tmp_path: Path) -> None:
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    running = await start(server_context(tmp_path / "cert.pem", tmp_path / "key.pem", None), calico=True)
+    running = await start(server_tls(tmp_path / "cert.pem", tmp_path / "key.pem", None), calico=True)
     agent = await CalicoPeer(await running.peer(trusting)).joined()
     assert agent.held.keys() == {"a", "a.x"}

@@ -16,10 +16,12 @@ import pytest
 import trustme
 
 from tests.downstream.conftest import HELLO, Peer, Running, until
+from tests.kit.pems import server_tls
 from typha.downstream import listener as listening
 from typha.downstream.listener import Listener
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.tls import READ_BYTES, server_context
+from typha.downstream.tls import READ_BYTES
 from typha.wire import messages as m
 
 Start = Callable[..., Awaitable[Running]]
@@ -31,13 +33,13 @@ def agent() -> ssl.SSLContext:
 
 
 @pytest.fixture
-def context(tmp_path: Path, agent: ssl.SSLContext) -> ssl.SSLContext:
+def context(tmp_path: Path, agent: ssl.SSLContext) -> ServerTls:
     authority = trustme.CA()
     authority.configure_trust(agent)
     issued = authority.issue_cert("localhost")
     issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
-    return server_context(tmp_path / "cert.pem", tmp_path / "key.pem", None)
+    return server_tls(tmp_path / "cert.pem", tmp_path / "key.pem", None)
 
 
 def listener(running: Running) -> Listener:
@@ -52,7 +54,7 @@ async def silent(running: Running, count: int) -> list[Peer]:
 
 
 async def test_while_no_place_is_free_nobody_is_accepted(
-    start: Start, context: ssl.SSLContext, agent: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+    start: Start, context: ServerTls, agent: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "STALL_S", 60.0)
     running = await start(context, max_handshakes=2)
@@ -70,7 +72,7 @@ async def test_while_no_place_is_free_nobody_is_accepted(
 
 
 async def test_who_says_nothing_stops_nobody(
-    start: Start, context: ssl.SSLContext, agent: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+    start: Start, context: ServerTls, agent: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "STALL_S", 0.01)
     running = await start(context, max_handshakes=1)
@@ -79,7 +81,7 @@ async def test_who_says_nothing_stops_nobody(
     assert listener(running).opening == 5
 
 
-async def test_the_deadline_runs_from_accept(start: Start, context: ssl.SSLContext) -> None:
+async def test_the_deadline_runs_from_accept(start: Start, context: ServerTls) -> None:
     running = await start(context, handshake_timeout_s=0.05)
     (sleeper,) = await silent(running, 1)
     assert await sleeper.reader.read() == b""
@@ -87,7 +89,7 @@ async def test_the_deadline_runs_from_accept(start: Start, context: ssl.SSLConte
 
 
 async def test_a_failed_handshake_is_one_line(
-    start: Start, context: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+    start: Start, context: ServerTls, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = await start(context)
     (peer,) = await silent(running, 1)
@@ -95,12 +97,13 @@ async def test_a_failed_handshake_is_one_line(
         peer.writer.write(b"GET / HTTP/1.1\r\n\r\n")
         await until(lambda: caplog.records)
     assert [(record.message, vars(record)["address"]) for record in caplog.records] == [
-        ("TLS handshake failed", "127.0.0.1")
+        ("TLS handshake failed", f"127.0.0.1:{peer.writer.get_extra_info('sockname')[1]}")
     ]
-    assert "HTTP_REQUEST" in vars(caplog.records[0])["error"]
+    said = vars(caplog.records[0])
+    assert (said["reason"], said["error"]) == ("not_tls", "what came is not TLS")
 
 
-async def test_close_ends_handshakes_under_way(start: Start, context: ssl.SSLContext) -> None:
+async def test_close_ends_handshakes_under_way(start: Start, context: ServerTls) -> None:
     running = await start(context)
     sleepers = await silent(running, 2)
     await until(lambda: listener(running).opening == 2)
@@ -121,19 +124,19 @@ async def test_a_burst_without_tls_is_opened_some_at_a_time(start: Start, monkey
         await until(lambda: len(running.connections) == 5 and not listener(running).opening)
 
 
-async def test_an_address_in_use_is_an_error(context: ssl.SSLContext) -> None:
+async def test_an_address_in_use_is_an_error(context: ServerTls) -> None:
     first, second = (
         Listener(asyncio.Protocol, context, max_handshakes=1, handshake_timeout_s=1.0, shutdown_timeout_s=1.0)
         for _ in range(2)
     )
     port = await first.start("127.0.0.1", 0)
-    with pytest.raises(OSError, match=f"in use.*'127.0.0.1', port {port}"):
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1 port {port}: .* in use"):
         await second.start("127.0.0.1", port)
     first.close()
 
 
 async def test_asyncio_sets_little_aside_for_a_connection(
-    start: Start, context: ssl.SSLContext, agent: ssl.SSLContext
+    start: Start, context: ServerTls, agent: ssl.SSLContext
 ) -> None:
     """Of Python's insides: where a new Python has others, this test says so, and not the memory of a server."""
     assert SSLProtocol.max_size == 256 * 1024
@@ -143,7 +146,7 @@ async def test_asyncio_sets_little_aside_for_a_connection(
     assert len(protocol._ssl_buffer) == READ_BYTES
 
 
-async def test_nobody_gets_a_ticket(start: Start, context: ssl.SSLContext, agent: ssl.SSLContext) -> None:
+async def test_nobody_gets_a_ticket(start: Start, context: ServerTls, agent: ssl.SSLContext) -> None:
     running = await start(context)
     peer = await (await running.peer(agent)).joined()
     found: ssl.SSLObject = peer.writer.get_extra_info("ssl_object")
@@ -152,13 +155,13 @@ async def test_nobody_gets_a_ticket(start: Start, context: ssl.SSLContext, agent
 
 
 async def test_a_large_snapshot_to_a_slow_reader_is_whole(
-    start: Start, context: ssl.SSLContext, agent: ssl.SSLContext
+    start: Start, context: ServerTls, agent: ssl.SSLContext
 ) -> None:
     running = await start(context)
     await _large_snapshot(running, agent)
 
 
-def test_on_uvloop(context: ssl.SSLContext, agent: ssl.SSLContext) -> None:
+def test_on_uvloop(context: ServerTls, agent: ssl.SSLContext) -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def main() -> None:

@@ -1,24 +1,30 @@
-"""Rules by identity: what they allow together, what a refusal says, and what is wrong with a rule."""
+"""Rules by identity: what they allow together, and what a refusal says."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
 from typha.downstream.identity import NOBODY, Peer
-from typha.downstream.rights import Rights, RightsError, parse_rules
+from typha.downstream.rights import Rights, Rule
 from typha.wire.errors import RefusedError
+from typha.wire.identity import CERTIFICATE_KINDS, SERVICE_ACCOUNT, parse_wanted
 
 FEEDS = {"inventory": ("pods", "nodes"), "felix": ("nodes",), "keys": ("nodes", "secrets")}
-ATTRIBUTES = {"pods": ("node", "namespace"), "nodes": (), "secrets": ("namespace",), "maps": ()}
+KINDS = (*CERTIFICATE_KINDS, SERVICE_ACCOUNT)
 AGENT = Peer(("serviceaccount:agents/agent",), "n1")
 FELIX = Peer(("cn:felix", "uri:spiffe://c/felix"))
 HOMELESS = Peer(("serviceaccount:agents/agent",))
 
 
 def rights(**rules: dict[str, Any]) -> Rights:
-    return Rights(parse_rules(rules, feeds=FEEDS, attributes=ATTRIBUTES), FEEDS, secrets=["secrets"])
+    made = [
+        Rule(name, tuple(parse_wanted(text, KINDS) for text in rule.pop("identities")), **rule)
+        for name, rule in copy.deepcopy(rules).items()
+    ]
+    return Rights(made, FEEDS, secrets=["secrets"])
 
 
 def refusal(of: Rights, peer: Peer, *topics: str, **where: dict[str, str]) -> str:
@@ -92,27 +98,8 @@ def test_a_feed_of_a_language_without_filters() -> None:
     rights().check_feed(NOBODY, "felix")
 
 
-@pytest.mark.parametrize(
-    ("rule", "key", "reason"),
-    [
-        ({"feeds": ["felix"]}, "identities", "is missing"),
-        ({"identities": [], "feeds": ["felix"]}, "identities", "is missing"),
-        ({"identities": ["felix"], "feeds": ["felix"]}, "identities[0]", "no kind"),
-        ({"identities": "cn:felix", "feeds": ["felix"]}, "identities", "not a list"),
-        ({"identities": ["cn:x"], "feeds": ["other"]}, "feeds[0]", "no feed that is served"),
-        ({"identities": ["cn:x"], "topics": ["other"]}, "topics[0]", "no topic that is served"),
-        ({"identities": ["cn:x"]}, "", "allows nothing"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "node": "n1"}, "node", "is not a setting"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"nodes": {"a": "b"}}}, "where.nodes", "no topic that"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {"a": "b"}}}, "where.pods.a", "no filter"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {"node": 1}}}, "where.pods.node", "not text"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {}}}, "where.pods", "not a map"),
-        ({"identities": ["cn:x"], "topics": ["pods"], "where": "node"}, "where", "not a map"),
-    ],
-)
-def test_what_is_wrong_with_a_rule(rule: dict[str, Any], key: str, reason: str) -> None:
-    with pytest.raises(RightsError) as caught:
-        rights(one=rule)
-    assert caught.value.key == f"rights.one.{key}".rstrip(".")
-    assert reason in caught.value.reason
-    assert caught.value.allowed
+def test_names_that_a_peer_may_be_told_of() -> None:
+    agents = rights(agents=AGENTS, felixes=FELIXES)
+    assert agents.shown(AGENT, ["felix", "inventory"]) == ["inventory"]
+    assert agents.shown(NOBODY, ["felix", "inventory"]) == []
+    assert rights().shown(NOBODY, ["felix"]) == ["felix"]

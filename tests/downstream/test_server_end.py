@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from tests.downstream.conftest import HELLO, Peer, Running, until
-from typha.downstream.tls import TlsError, server_context
+from tests.kit.pems import server_tls
+from typha.downstream.tls import TlsError
 from typha.wire import messages as m
 from typha.wire.states import CloseCode, GoAwayReason, RefusalCode
 from typha_client import connect
@@ -179,7 +180,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def test_tls_from_the_first_byte(start: Start, authority: trustme.CA, tmp_path: Path) -> None:
-    running = await start(server_context(tmp_path / "cert.pem", tmp_path / "key.pem", None))
+    running = await start(server_tls(tmp_path / "cert.pem", tmp_path / "key.pem", None))
     async with connect(f"localhost:{running.port}", topics=["pods"], node="n1", tls=trusting(authority)) as client:
         await client.wait_synced(timeout=10)
         assert client.get("pods", "a") is not None
@@ -196,7 +197,7 @@ async def is_served(running: Running, context: ssl.SSLContext) -> bool:
 
 
 async def test_client_certificate_is_demanded(start: Start, authority: trustme.CA, tmp_path: Path) -> None:
-    running = await start(server_context(tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"))
+    running = await start(server_tls(tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"))
     assert not await is_served(running, trusting(authority))
     stranger, agent = trusting(authority), trusting(authority)
     trustme.CA().issue_cert("stranger").configure_cert(stranger)
@@ -208,7 +209,7 @@ async def test_client_certificate_is_demanded(start: Start, authority: trustme.C
 
 async def test_plaintext_to_a_tls_port_ends(start: Start, authority: trustme.CA, tmp_path: Path) -> None:
     del authority
-    running = await start(server_context(tmp_path / "cert.pem", tmp_path / "key.pem", None))
+    running = await start(server_tls(tmp_path / "cert.pem", tmp_path / "key.pem", None))
     peer = await running.peer()
     peer.send(HELLO)
     assert await peer.rest() == []
@@ -219,9 +220,9 @@ def test_unusable_files_are_named(authority: trustme.CA, tmp_path: Path) -> None
     del authority
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     with pytest.raises(TlsError, match=r"nowhere.pem .* do they belong together"):
-        server_context(tmp_path / "nowhere.pem", key, None)
+        server_tls(tmp_path / "nowhere.pem", key, None)
     with pytest.raises(TlsError, match=r"key\.pem"):
-        server_context(key, key, None)
+        server_tls(key, key, None)
     (tmp_path / "empty.pem").write_text("")
-    with pytest.raises(TlsError, match=r"client_ca .*empty.pem: .*must hold PEM"):
-        server_context(cert, key, tmp_path / "empty.pem")
+    with pytest.raises(TlsError, match=r"CA .*empty.pem: .*must hold PEM"):
+        server_tls(cert, key, tmp_path / "empty.pem")

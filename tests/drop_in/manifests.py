@@ -1,4 +1,4 @@
-"""The manifests of deploy/overlays/calico-typha, read as ``kubectl apply -k`` would send them."""
+"""The manifests of deploy/overlays/calico-typha, as ``kubectl apply -k`` sends them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any, Final
 
 import yaml
 
+from tests.deploy.rendering import Manifest, kustomized
+
+__all__ = ["OVERLAY", "Manifest", "container", "environment", "find", "kustomization", "load"]
+
 OVERLAY: Final = Path(__file__).parents[2] / "deploy" / "overlays" / "calico-typha"
-Manifest = dict[str, Any]
 
 
 def kustomization() -> dict[str, Any]:
@@ -18,14 +21,8 @@ def kustomization() -> dict[str, Any]:
 
 
 def load() -> list[Manifest]:
-    """Every listed file, with the images that the kustomization names."""
-    manifests: list[Manifest] = [yaml.safe_load((OVERLAY / name).read_text()) for name in kustomization()["resources"]]
-    for manifest in manifests:
-        for container in manifest["spec"].get("template", {}).get("spec", {}).get("containers", ()):
-            for image in kustomization()["images"]:
-                if container["image"].rpartition(":")[0] == image["name"]:
-                    container["image"] = f"{image['newName']}:{image['newTag']}"
-    return manifests
+    """All of them, rendered."""
+    return kustomized("overlays/calico-typha")
 
 
 def find(kind: str) -> Manifest:

@@ -10,11 +10,12 @@ import pytest
 
 from tests.kit.pems import authority
 from typha.config import Config, ConfigError, HostPort, load
+from typha.downstream.tls import TlsFiles
 from typha.drop_in.addresses import every_address
 from typha.drop_in.load import load_parameters, split_environment
 from typha.drop_in.mapping import PLAIN_TEXT, DropInSettings, settings_of
 from typha.drop_in.settings import DropIn, MetricsPort, MetricsTls, Rebalancing
-from typha.drop_in.tls import Identity, TlsFiles
+from typha.drop_in.tls import wanted_names
 from typha.observe.ports import listen
 
 KUBERNETES = {"TYPHA_DATASTORETYPE": "kubernetes"}
@@ -211,7 +212,7 @@ def test_tls(files: TlsFiles) -> None:
     found = valid(given | {"TLS_MIN_VERSION": "1.3", "TLS_CIPHER_SUITES": "TLS_AES_128_GCM_SHA256"})
     assert found.drop_in.agent_tls is not None
     assert found.drop_in.agent_tls.files == files
-    assert found.drop_in.agent_tls.identity == Identity("felix", "spiffe://x")
+    assert found.drop_in.agent_tls.wanted == wanted_names("felix", "spiffe://x")
     assert found.drop_in.agent_tls.minimum.name == "TLSv1_3"
     assert (found.config.tls.cert, found.config.tls.key, found.config.tls.client_ca) == (
         files.cert,

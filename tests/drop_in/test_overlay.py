@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.controlplane.controlplane import ControlPlane
-from tests.deploy.cluster import resource_path
+from tests.deploy.cluster import NEWEST, OLDEST, problems_of, resource_path
 from tests.deploy.rendering import container_of, kustomized
 from tests.drop_in.manifests import OVERLAY, Manifest, container, environment, find, kustomization, load
 from typha.config import HostPort
@@ -120,6 +120,11 @@ def test_its_environment_is_understood_and_fits_its_ports_and_probes() -> None:
     assert settings.drop_in.rebalancing == Rebalancing()
     pod = find("Deployment")["spec"]["template"]["spec"]
     assert settings.drop_in.shutdown_timeout_s == pod["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("release", [OLDEST, NEWEST])
+def test_schemas(release: str) -> None:
+    assert problems_of(load(), release) == []
 
 
 @pytest.mark.e2e

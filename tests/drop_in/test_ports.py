@@ -17,10 +17,10 @@ import pytest
 from tests.drop_in.test_health import NODES, READY, STATUSES, TIERS, published
 from tests.kit.pems import Authority, authority
 from typha.config import HostPort
+from typha.downstream.tls import TlsFiles
 from typha.drop_in.ports import DropInPorts
 from typha.drop_in.settings import ClientAuth, DropIn, MetricsPort, MetricsTls
 from typha.drop_in.statistics import Figures, Picture
-from typha.drop_in.tls import TlsFiles
 from typha.observe.ports import MAX_CONNECTIONS, ObserveError
 from typha.observe.status import Board
 

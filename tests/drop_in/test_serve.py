@@ -17,11 +17,14 @@ import pytest
 from tests.controlplane.admin_rest import wait_until
 from tests.controlplane.controlplane import ControlPlane
 from tests.corpus.cluster import Cluster
+from tests.downstream.calico_peer import HELLO
 from tests.drop_in.manifests import container, environment
 from tests.drop_in.test_metrics import REFERENCE
 from tests.drop_in.test_ports import get
 from tests.kit.pems import authority
-from typha.drop_in.tls import TlsFiles, client_context
+from typha.calico_wire.agent import PREAMBLE, encode_agent_message
+from typha.downstream.tls import TlsFiles
+from typha.drop_in.tls import client_context
 
 pytestmark = pytest.mark.e2e
 
@@ -125,16 +128,15 @@ def test_with_typhas_tls(calico: ControlPlane, tmp_path: Path) -> None:
 
 
 def is_let_in(port: int, files: TlsFiles) -> bool:
-    """True where the server keeps the connection for two seconds: it waits for a hello."""
+    """True where the server answers Felix's hello."""
     with (
         socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
         client_context(files).wrap_socket(raw) as connection,
     ):
-        connection.settimeout(2)
+        connection.settimeout(30)
+        connection.sendall(PREAMBLE + encode_agent_message(HELLO))
         try:
             return connection.recv(1) != b""
-        except TimeoutError:
-            return True
         except OSError:
             return False
 

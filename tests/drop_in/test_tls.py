@@ -1,4 +1,4 @@
-"""Typha's identity rule, alone and on real handshakes."""
+"""Typha's identity rule and versions, alone and on real handshakes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 
 from tests.kit.pems import Authority, authority
-from typha.downstream.tls import TlsError
+from typha.downstream.tls import TlsError, TlsFiles, server_context
 from typha.drop_in.tls import (
     CIPHER_SUITES,
     CipherChoice,
-    Identity,
-    TlsFiles,
     client_context,
     parse_cipher_suites,
     parse_minimum_version,
-    server_context,
+    wanted_names,
 )
+from typha.wire.identity import WantedName, refusal_of
 
 FELIX = "typha-client"
 URI = "spiffe://cluster/felix"
@@ -54,64 +53,45 @@ def certificate(common_name: str = "", *uris: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("identity", "common_name", "uris", "is_let_in"),
+    ("wanted", "common_name", "uris", "is_let_in"),
     [
-        (Identity(), "anybody", (), True),
-        (Identity(FELIX), FELIX, (), True),
-        (Identity(FELIX), FELIX.upper(), (), False),
-        (Identity(FELIX), "", (URI,), False),
-        (Identity("", URI), FELIX, (URI,), True),
-        (Identity("", URI), FELIX, ("spiffe://other", URI), True),
-        (Identity("", URI), FELIX, (URI + "/x",), False),
-        (Identity("", URI), "", (), False),
-        (Identity(FELIX, URI), FELIX, (), True),
-        (Identity(FELIX, URI), "other", (URI,), True),
-        (Identity(FELIX, URI), "other", ("spiffe://other",), False),
+        ((), "anybody", (), True),
+        (wanted_names(FELIX, ""), FELIX, (), True),
+        (wanted_names(FELIX, ""), FELIX.upper(), (), False),
+        (wanted_names(FELIX, ""), "", (URI,), False),
+        (wanted_names("", URI), FELIX, (URI,), True),
+        (wanted_names("", URI), FELIX, ("spiffe://other", URI), True),
+        (wanted_names("", URI), FELIX, (URI + "/x",), False),
+        (wanted_names("", URI), "", (), False),
+        (wanted_names(FELIX, URI), FELIX, (), True),
+        (wanted_names(FELIX, URI), "other", (URI,), True),
+        (wanted_names(FELIX, URI), "other", ("spiffe://other",), False),
     ],
 )
 def test_either_suffices_and_the_one_configured_must_match(
-    identity: Identity, common_name: str, uris: tuple[str, ...], is_let_in: bool
+    wanted: tuple[WantedName, ...], common_name: str, uris: tuple[str, ...], is_let_in: bool
 ) -> None:
-    assert (identity.refusal(certificate(common_name, *uris)) == "") is is_let_in
+    assert (refusal_of(certificate(common_name, *uris), wanted) == "") is is_let_in
 
 
-def test_a_refusal_says_who_came_and_who_is_wanted() -> None:
-    said = Identity(FELIX, URI).refusal(certificate("other", "spiffe://other"))
-    assert said == (
-        "certificate of 'other' with URIs ['spiffe://other']; "
-        "wanted is common name 'typha-client' or URI 'spiffe://cluster/felix'"
-    )
-
-
-@pytest.mark.parametrize("nothing", [None, {}])
-def test_no_certificate_is_refused_even_where_anybody_is_let_in(nothing: dict[str, Any] | None) -> None:
-    assert Identity().refusal(nothing)
-
-
-def test_a_name_of_another_kind_is_no_uri() -> None:
-    assert Identity("", "felix.example").refusal(certificate("x"))
-
-
-def test_of_several_common_names_the_last_counts() -> None:
-    two = {"subject": ((("commonName", "first"),), (("commonName", "last"),))}
-    assert not Identity("last").refusal(two)
-    assert Identity("first").refusal(two)
+def test_names_are_compared_whole() -> None:
+    assert refusal_of(certificate("felix"), wanted_names("fel*", ""))
 
 
 def test_both_ends_see_each_others_identity(pki: Authority) -> None:
     server = server_context(pki.issue("server", common_name="typha-server"))
     client = client_context(pki.issue("agent", common_name=FELIX, uri=URI))
     served, connected = handshake(server, client)
-    assert not Identity(FELIX, URI).refusal(served.getpeercert())
-    assert not Identity("", URI).refusal(served.getpeercert())
-    assert not Identity("typha-server").refusal(connected.getpeercert())
-    assert Identity("typha-client").refusal(connected.getpeercert())
+    assert not refusal_of(served.getpeercert(), wanted_names(FELIX, URI))
+    assert not refusal_of(served.getpeercert(), wanted_names("", URI))
+    assert not refusal_of(connected.getpeercert(), wanted_names("typha-server", ""))
+    assert refusal_of(connected.getpeercert(), wanted_names("typha-client", ""))
 
 
 def test_an_intermediate_is_accepted(pki: Authority) -> None:
     files = pki.issue("agent", common_name=FELIX, through=pki.ca.create_child_ca())
     served, _ = handshake(server_context(pki.issue("server")), client_context(files))
-    assert not Identity(FELIX).refusal(served.getpeercert())
+    assert not refusal_of(served.getpeercert(), wanted_names(FELIX, ""))
 
 
 def test_a_stranger_is_refused_by_the_server(pki: Authority, tmp_path: Path) -> None:

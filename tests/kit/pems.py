@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from typha.drop_in.tls import TlsFiles
+from typha.downstream.server_tls import ServerTls
+from typha.downstream.tls import TlsFiles, server_context
+
+_LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Authority:
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "example")]
         if common_name:
             subject.append(x509.NameAttribute(NameOID.COMMON_NAME, common_name))
-        other: list[x509.GeneralName] = [x509.DNSName(dns)]
+        other: list[x509.GeneralName] = [x509.DNSName(dns), x509.IPAddress(_LOOPBACK)]
         if uri:
             other.append(x509.UniformResourceIdentifier(uri))
         now = dt.datetime.now(dt.UTC)
@@ -113,3 +118,8 @@ def namesake(of: Authority, file: Path) -> Path:
     )
     replace(file, made.public_bytes(serialization.Encoding.PEM))
     return file
+
+
+def server_tls(cert: Path, key: Path, ca: Path | None = None) -> ServerTls:
+    """What a server is given of these files."""
+    return ServerTls(TlsFiles(cert, key, ca), server_context, now=time.time())

@@ -96,6 +96,19 @@ async def test_native_agents_move_before_those_that_cannot_resume(replicas: Repl
     await until(lambda: first.held == 4)
 
 
+async def test_agents_that_do_not_go_are_not_followed_by_others(replicas: Replicas) -> None:
+    first, _ = await replicas(2, looking=False)
+    for _ in range(9):
+        await first.running.joined()
+    moves = first.running.server.moves
+    for asked in (4, 0, 0):
+        await first.neighbours.look()
+        due = first.neighbours._shedder.due(1e9, moves.movable())
+        assert len(due) == asked
+        for connection in due:
+            moves.shed(connection)
+
+
 async def test_without_leave_to_rebalance_nobody_moves(replicas: Replicas) -> None:
     first, second = await replicas(2, looking=False, settings=NeighbourSettings(rebalance=False))
     for _ in range(9):

@@ -10,7 +10,6 @@ import ipaddress
 import logging
 import os
 import socket
-import ssl
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from typha.cli.where import parse_where
 from typha.version import __version__
 
 if TYPE_CHECKING:
-    from typha_client import Client
+    from typha_client import Client, Tls
 
 T = TypeVar("T")
 
@@ -32,7 +31,9 @@ DEFAULT_SERVER = "127.0.0.1:5473"
 
 Servers = Annotated[
     list[str],
-    typer.Option("--server", "-s", metavar="HOST:PORT", help="A typha server; repeat it to name several."),
+    typer.Option(
+        "--server", "-s", metavar="HOST:PORT", help="A typha server, or unix:/path; repeat it to name several."
+    ),
 ]
 Feed = Annotated[str | None, typer.Option("--feed", "-f", help="A feed (a named list of topics) of the server.")]
 Topics = Annotated[list[str] | None, typer.Option("--topic", "-t", help="A topic; repeat it to name several.")]
@@ -51,6 +52,17 @@ TlsCert = Annotated[
     Path | None, typer.Option("--tls-cert", help="Own certificate (PEM), where the server asks for one.")
 ]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Key (PEM) of --tls-cert.")]
+ServerNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--server-name",
+        metavar="cn:NAME|uri:URI|dns:NAME",
+        help="Who the server must be, in place of its host name; repeat it to allow several.",
+    ),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="A ServiceAccount's token for the server's audience.")
+]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Plain TCP to servers beyond loopback.")]
 
 
@@ -70,6 +82,8 @@ class Target:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False
+    server_names: list[str] = field(default_factory=list)
+    token_file: Path | None = None
 
 
 def connect_to(target: Target, command: str) -> Client:
@@ -96,43 +110,49 @@ def connect_to(target: Target, command: str) -> Client:
             where=where,
             agent=f"typha-{command}/{__version__}",
             tls=tls_of(target),
+            token=_token_file(target),
         )
     except (ValueError, TypeError) as error:
         raise CliError(str(error), f"see typha {command} --help", code=USAGE) from None
 
 
-def tls_of(target: Target) -> ssl.SSLContext | None:
+def _token_file(target: Target) -> Path | None:
+    if target.token_file is not None:
+        try:
+            target.token_file.read_bytes()
+        except OSError as error:
+            raise CliError(f"--token-file {target.token_file}: {error.strerror}", code=USAGE) from None
+    return target.token_file
+
+
+def tls_of(target: Target) -> Tls | None:
     """What the connection is protected with, None for plain TCP. Raises CliError, and ValueError for a bad server."""
+    from typha_client import Tls  # noqa: PLC0415
     from typha_client.endpoints import parse_servers  # noqa: PLC0415
 
     servers = parse_servers(target.servers)
     if target.tls_key is not None and target.tls_cert is None:
         raise CliError("--tls-key without --tls-cert", "give both or neither", code=USAGE)
-    asked = target.tls_ca is not None or target.tls_cert is not None
+    asked = target.tls_ca is not None or target.tls_cert is not None or bool(target.server_names)
     if asked and target.insecure:
-        raise CliError("--insecure contradicts --tls-ca and --tls-cert", "leave one of them out", code=USAGE)
+        given = "--tls-ca, --tls-cert and --server-name"
+        raise CliError(f"--insecure contradicts {given}", "leave one of them out", code=USAGE)
     if target.insecure or not (asked or any(not is_loopback(server.host) for server in servers)):
         return None
+    key = target.tls_key if target.tls_key is not None or target.tls_cert is None else target.tls_cert
+    tls = Tls(ca=target.tls_ca, cert=target.tls_cert, key=key, server_names=target.server_names)
     try:
-        context = ssl.create_default_context(cafile=target.tls_ca)
-    except (OSError, ssl.SSLError) as error:
-        raise CliError(
-            f"--tls-ca {target.tls_ca}: {error}", "give a PEM file with CA certificates", code=USAGE
-        ) from None
-    if target.tls_cert is not None:
-        try:
-            context.load_cert_chain(target.tls_cert, target.tls_key, password="")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise CliError(
-                f"--tls-cert {target.tls_cert} with --tls-key {target.tls_key}: {error}",
-                "give a PEM certificate and its unencrypted PEM key",
-                code=USAGE,
-            ) from None
-    return context
+        tls.source()
+    except (ValueError, TypeError) as error:
+        hint = "give PEM files: a CA, a certificate and its unencrypted key; names as cn:NAME, uri:URI, dns:NAME"
+        raise CliError(str(error), hint, code=USAGE) from None
+    return tls
 
 
 def is_loopback(host: str) -> bool:
     """True where only this machine can be meant. A name other than ``localhost`` may be anywhere."""
+    if host.startswith("unix:"):
+        return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -172,8 +192,8 @@ def _refusal_hint(code: str) -> str:
         "unknown_topic": "`typha status` on the server's machine lists its topics; its --config has the feeds",
         "bad_hello": "filters work on the attributes that the topic's `filters` declare in the server's configuration",
         "protocol_version": "use a typha of the server's release, or one release apart",
-        "unauthenticated": "give --tls-cert and --tls-key that the server's client CA has signed",
-        "forbidden": "this identity may not subscribe to that",
+        "unauthenticated": "give --tls-cert and --tls-key that the server's client CA has signed, or --token-file",
+        "forbidden": "`rights` in the server's configuration say what this identity may read",
     }
     return hints.get(code, "")
 

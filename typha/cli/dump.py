@@ -21,6 +21,8 @@ def dump(
     tls_ca: c.TlsCa = None,
     tls_cert: c.TlsCert = None,
     tls_key: c.TlsKey = None,
+    server_name: c.ServerNames = None,
+    token_file: c.TokenFile = None,
     insecure: c.Insecure = False,
 ) -> None:
     """Print everything that topics hold, one JSON object a line, and exit.
@@ -29,7 +31,23 @@ def dump(
 
     Example: typha dump --server 127.0.0.1:5473 --feed inventory | jq -r .key
     """
-    c.run(_dump(c.Target(server, feed, topic or [], where or [], tls_ca, tls_cert, tls_key, insecure), timeout))
+    c.run(
+        _dump(
+            c.Target(
+                server,
+                feed,
+                topic or [],
+                where or [],
+                tls_ca,
+                tls_cert,
+                tls_key,
+                insecure,
+                server_name or [],
+                token_file,
+            ),
+            timeout,
+        )
+    )
 
 
 async def _dump(target: c.Target, timeout_s: float) -> None:

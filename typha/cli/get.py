@@ -45,6 +45,8 @@ def get(
     tls_ca: c.TlsCa = None,
     tls_cert: c.TlsCert = None,
     tls_key: c.TlsKey = None,
+    server_name: c.ServerNames = None,
+    token_file: c.TokenFile = None,
     insecure: c.Insecure = False,
 ) -> None:
     """Show what a topic holds, in the manner of kubectl get, and of calicoctl get for Calico's kinds.
@@ -61,7 +63,9 @@ def get(
             f"give -n NAMESPACE, or NAMESPACE/{name}",
             code=USAGE,
         )
-    target = c.Target(server, None, [topic], where or [], tls_ca, tls_cert, tls_key, insecure)
+    target = c.Target(
+        server, None, [topic], where or [], tls_ca, tls_cert, tls_key, insecure, server_name or [], token_file
+    )
     entries = c.run(_entries(target, topic, timeout))
     wanted = None if every else (namespace or "default")
     chosen = [entry for entry in entries if _is_wanted(entry.key, name, wanted)]

@@ -25,6 +25,8 @@ def tail(
     tls_ca: c.TlsCa = None,
     tls_cert: c.TlsCert = None,
     tls_key: c.TlsKey = None,
+    server_name: c.ServerNames = None,
+    token_file: c.TokenFile = None,
     insecure: c.Insecure = False,
 ) -> None:
     """Print what topics hold, then every change as it comes, one JSON object a line, until Ctrl-C.
@@ -33,7 +35,23 @@ def tail(
 
     Example: typha tail --topic pods --where pods.node=node-1
     """
-    c.run(_tail(c.Target(server, feed, topic or [], where or [], tls_ca, tls_cert, tls_key, insecure), timeout))
+    c.run(
+        _tail(
+            c.Target(
+                server,
+                feed,
+                topic or [],
+                where or [],
+                tls_ca,
+                tls_cert,
+                tls_key,
+                insecure,
+                server_name or [],
+                token_file,
+            ),
+            timeout,
+        )
+    )
 
 
 async def _tail(target: c.Target, timeout_s: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from typha.config.identity_contradictions import find_identity_contradictions
 from typha.config.kinds import HostPort
 from typha.config.model import Config
 from typha.config.problems import Problem, shown
@@ -28,6 +29,7 @@ def find_contradictions(config: Config, place: Place) -> Iterator[Problem]:
     yield from _exposure(config, place)
     yield from _ports(config, place)
     yield from _tls(config, place)
+    yield from find_identity_contradictions(config, place)
     yield from _timing(config, place)
     if config.memory.compress_entries and not compression.is_available():
         key, reason = "memory.compress_entries", "needs zstd, which is not installed"
@@ -116,6 +118,7 @@ def _tls(config: Config, place: Place) -> Iterator[Problem]:
         ("tls.cert", tls.cert, "tls.key", tls.key),
         ("tls.key", tls.key, "tls.cert", tls.cert),
         ("tls.client_ca", tls.client_ca, "tls.cert", tls.cert),
+        ("tls.client_names", ", ".join(tls.client_names) or None, "tls.client_ca", tls.client_ca),
     ):
         if path is not None and other is None:
             yield Problem(key, place(key), str(path), f"needs `{other_key}`, which is not set", "both or neither")

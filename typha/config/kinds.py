@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 MAX_PORT = 65535
+UNIX = "unix:"
+# sockaddr_un holds 108 bytes on Linux, 104 on other systems, with a zero at the end.
+MAX_SOCKET_PATH = 103
 
 
 class WrongValueError(Exception):
@@ -23,17 +26,29 @@ class WrongValueError(Exception):
 
 
 class HostPort(NamedTuple):
-    """Where to listen. ``host`` is an IP literal or a name, without brackets; port 0 lets the system choose."""
+    """Where to listen. ``host`` is an IP literal or a name, without brackets; port 0 lets the system choose.
+
+    A socket of this machine is the host ``unix:/path`` with port 0.
+    """
 
     host: str
     port: int
 
     def __str__(self) -> str:
+        if self.is_socket:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_socket(self) -> bool:
+        """True for ``unix:/path``."""
+        return self.host.startswith(UNIX)
 
     @property
     def is_loopback(self) -> bool:
         """True where only this machine can reach it. Names other than ``localhost`` are taken for not loopback."""
+        if self.is_socket:
+            return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -111,6 +126,23 @@ class Address:
     def show(self, value: object) -> object:
         """HOST:PORT."""
         return str(value)
+
+
+class Listen(Address):
+    """An address to listen on, or a socket of this machine."""
+
+    allowed = "HOST:PORT, an IPv6 host in brackets ([::] is every address, IPv4 too), or unix:/path"
+
+    def read(self, raw: object, *, text: bool) -> HostPort:
+        """See `parse_host_port`."""
+        if not isinstance(raw, str) or not raw.startswith(UNIX):
+            return parse_host_port(raw)
+        path = raw.removeprefix(UNIX)
+        if not path.startswith("/") or path.endswith("/") or "\0" in path:
+            raise WrongValueError("is no path of a socket; write unix:/path/of/the.sock")
+        if len(path.encode()) > MAX_SOCKET_PATH:
+            raise WrongValueError(f"has a path of more than {MAX_SOCKET_PATH} bytes, the most that a socket can have")
+        return HostPort(raw, 0)
 
 
 class AddressOrOff:

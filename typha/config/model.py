@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from typha.config.calico_kinds import BUILT_IN_FEEDS, BuiltInFeeds, FirstInterfacePrefix, InterfacePrefix
+from typha.config.identity import TlsConfig, TokensConfig
+from typha.config.identity_kinds import RuleTable
 from typha.config.kinds import (
-    Address,
     Addresses,
     AddressOrOff,
     Choice,
     FeedTable,
     File,
     HostPort,
+    Listen,
     Number,
     Span,
     Switch,
@@ -33,25 +35,6 @@ from typha.config.kinds import (
 )
 from typha.config.replicas import ReplicasConfig
 from typha.config.setting import Alias, setting
-
-
-@dataclass(frozen=True, slots=True)
-class TlsConfig:
-    """TLS of the agents' port, from the first byte."""
-
-    cert: Path | None = setting(
-        None,
-        File(),
-        "Certificate chain (PEM) that agents are shown.",
-        "None: loopback needs no TLS, other addresses do.",
-    )
-    key: Path | None = setting(None, File(), "Private key (PEM) of the certificate.", "Goes with `tls.cert`.")
-    client_ca: Path | None = setting(
-        None,
-        File(),
-        "CA (PEM) that must have signed an agent's certificate (mTLS).",
-        "None: agents are not asked for a certificate.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,8 +307,9 @@ class Config:
     )
     listen: HostPort = setting(
         HostPort("127.0.0.1", 5473),
-        Address(),
-        "Where agents connect. Another address than loopback needs `tls`, or `insecure: true` said aloud.",
+        Listen(),
+        "Where agents connect; `[::]:5473` is every address of IPv4 and IPv6, `unix:/run/typha.sock` a socket of this "
+        "machine. Another address than loopback needs `tls`, or `insecure: true` said aloud.",
         "Reachable by this machine alone until somebody decided otherwise; 5473 is Calico Typha's port.",
     )
     health: HostPort | None = setting(
@@ -365,7 +349,16 @@ class Config:
         "Deletions that each topic remembers. An agent that was away for more of them gets its keys compared.",
         "About 7 MB per topic; half of 100,000 pods may go while an agent is away and it still just resumes.",
     )
+    rights: Mapping[str, Mapping[str, Any]] = setting(
+        {},
+        RuleTable(),
+        "Who may read what: `NAME: {identities: [cn:..., serviceaccount:NAMESPACE/NAME], feeds: [...], topics: [...], "
+        "where: {TOPIC: {ATTRIBUTE: VALUE}}}`; the value `%node` is the identity's own node.",
+        "Without rules whoever is let in may read everything but Secrets; with one, what no rule allows is refused.",
+        file_only=True,
+    )
     tls: TlsConfig = field(default_factory=TlsConfig)
+    tokens: TokensConfig = field(default_factory=TokensConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     timing: TimingConfig = field(default_factory=TimingConfig)
     replicas: ReplicasConfig = field(default_factory=ReplicasConfig)

@@ -64,3 +64,9 @@ class ReplicasConfig:
         "CA (PEM) of the servers' certificates.",
         "None: `tls.client_ca`, and without that the system's. `tls.cert` is what this server shows to the others.",
     )
+    token_file: Path | None = setting(
+        None,
+        File(),
+        "Bearer token that this server shows to the others, read at each look; only over TLS.",
+        "None: its certificate says who it is. Where servers take tokens instead, a projected one of their audience.",
+    )

@@ -21,7 +21,7 @@ from typha.doctor.sample import Sample, sample_topics
 from typha.doctor.tls import examine_credentials
 from typha.feeds import Feeds
 from typha.feeds.rights import servers_of
-from typha.machine import cgroup_limit_bytes
+from typha.machine import limit_of_cgroup
 from typha.replicas.wiring import own_namespace
 from typha.upstream.api_session import ApiSession
 from typha.upstream.cluster import read_cluster_uid
@@ -214,4 +214,4 @@ def _memory(config: Config, feeds: Feeds, samples: dict[str, Sample]) -> Finding
         agents=agents,
         tls=config.tls.cert is not None,
     )
-    return memory.examine(load, cgroup_limit_bytes(), memory.available())
+    return memory.examine(load, limit_of_cgroup(), memory.available())

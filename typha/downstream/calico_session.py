@@ -159,10 +159,12 @@ class CalicoSession(Session):
 
     def _check(self, hello: c.ClientHello, feed: str) -> None:
         """Raises RefusedError."""
+        self.caller.check()
         self._admit().check_joins(1)
         if feed not in self._views.feeds:
-            served = ", ".join(self._views.feeds)
+            served = ", ".join(self.caller.shown(list(self._views.feeds))) or "none for this identity"
             raise RefusedError(RefusalCode.UNKNOWN_TOPIC, f"no feed {feed[:64]!r} here; there are: {served}")
+        self.caller.check_feed(feed)
         if not hello.supports_modern_policy_keys:
             raise RefusedError(
                 RefusalCode.PROTOCOL_VERSION,

@@ -18,6 +18,7 @@ from math import inf
 from typing import Any, Final, NamedTuple, cast
 
 from typha.downstream.dialect import Session, SessionState
+from typha.downstream.listening import shown_peer
 from typha.downstream.streams import GONE, Subscriber
 
 # Answers to one read of 64 KiB of pings are less than that; more waits until the peer has read.
@@ -81,8 +82,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         # high=1: with 0, asyncio's TLS pauses after every write and resumes only when something is read.
         self._transport.set_write_buffer_limits(high=1, low=0)
-        peer = transport.get_extra_info("peername")
-        self.address = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else str(peer)
+        self.address = shown_peer(transport.get_extra_info("peername"))
         self._owner.on_made(self)
 
     def data_received(self, data: bytes) -> None:
@@ -96,6 +96,7 @@ class Connection(asyncio.Protocol):
                 if foreign is None:
                     self.finish()
                     return
+                foreign.caller = self.session.caller
                 self.session = foreign
                 self.subscriber = Subscriber(self.session, self)
         self.session.receive_data(data, self._owner.clock())

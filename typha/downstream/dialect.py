@@ -1,6 +1,7 @@
 """What every language on the port has in common: a session's life, and what the fan-out and the shell ask of it.
 
     HELLO  -> a whole Hello is awaited (and whatever else the language wants before it serves)
+    REVIEW -> the token of the Hello is under review (``token``); then the Hello is decided
     SEEN   -> the client has seen more than this server holds: the Welcome waits (protocol, section 5)
     OPEN   -> welcomed; the fan-out serves ``subscriptions``
     CLOSED -> ``closed_by`` says why; nothing is read any more
@@ -20,6 +21,7 @@ from typing import NamedTuple, Protocol
 from typha.cache.log import Log
 from typha.cache.topic import Topic
 from typha.cache.walk import Encoding
+from typha.downstream.authentication import ANYBODY, Caller
 from typha.downstream.handshake import PlannedTopic
 from typha.downstream.subscription import Subscription
 from typha.wire.errors import RefusedError
@@ -30,6 +32,7 @@ class SessionState(Enum):
     """See the module."""
 
     HELLO = auto()
+    REVIEW = auto()
     SEEN = auto()
     OPEN = auto()
     CLOSED = auto()
@@ -67,6 +70,7 @@ class Session(ABC):
     __slots__ = (
         "_outbox",
         "agent",
+        "caller",
         "closed_by",
         "deadline_at",
         "encoding",
@@ -83,6 +87,7 @@ class Session(ABC):
 
     def __init__(self, session_id: str, encoding: Dialect, *, now: float, handshake_timeout_s: float) -> None:
         self.id = session_id
+        self.caller: Caller = ANYBODY
         self.state = SessionState.HELLO
         self.subscriptions: tuple[Subscription, ...] = ()
         self.encoding = encoding
@@ -125,6 +130,11 @@ class Session(ABC):
     @abstractmethod
     def receive_data(self, data: bytes, now: float) -> None:
         """What the socket gave. Look at ``state`` and ``take_frames`` afterwards."""
+
+    @property
+    def token(self) -> str:
+        """For a session in REVIEW: what the peer came with."""
+        return ""
 
     def decide(self, now: float) -> list[PlannedTopic]:
         """Welcome or refuse a peer that waits; gives the topics for which it must still wait (and is asked again)."""

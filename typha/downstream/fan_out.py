@@ -40,9 +40,8 @@ _CLOCK_EVERY: Final = 16
 
 
 class FanOut:
-    """All welcomed subscribers. ``wake`` is called when a round has something to do; ``is_eager`` says that it
-    should not wait for the pause, because somebody reads as fast as we write. ``on_evidence`` is told when a client
-    proves that the cluster was restored.
+    """All welcomed subscribers. ``wake`` is called when a round has something to do; ``is_eager``: it should not wait,
+    because somebody reads as fast as we write. ``on_evidence`` is told when a client proves that etcd was restored.
     """
 
     def __init__(

@@ -17,6 +17,7 @@ from typha.cache.catalog import Catalog
 from typha.cache.errors import FilterError
 from typha.cache.filters import Filter
 from typha.cache.topic import Topic
+from typha.downstream.authentication import ANYBODY, Caller
 from typha.downstream.connection_limits import FILTERS, TOPICS, OverLimitError
 from typha.downstream.settings import DownstreamSettings
 from typha.wire.errors import RefusedError
@@ -41,19 +42,23 @@ class PlannedTopic:
         return topic.has_synced and topic.state is not TopicState.ABSENT and self.seen > topic.head
 
 
-def topic_names(hello: Hello, feeds: Mapping[str, Sequence[str]], catalog: Catalog) -> list[str]:
+def topic_names(
+    hello: Hello, feeds: Mapping[str, Sequence[str]], catalog: Catalog, caller: Caller = ANYBODY
+) -> list[str]:
     """The topics asked for, each once, in the order of the feed. Raises RefusedError."""
     names: dict[str, None] = {}
     if hello.feed is not None:
         if hello.feed not in feeds:
             raise RefusedError(
-                RefusalCode.UNKNOWN_TOPIC, f"no feed {hello.feed[:64]!r} here; there are: {_listed(feeds)}"
+                RefusalCode.UNKNOWN_TOPIC,
+                f"no feed {hello.feed[:64]!r} here; there are: {_listed(caller.shown(list(feeds)))}",
             )
         names.update(dict.fromkeys(feeds[hello.feed]))
     for name in hello.topics:
         if name not in catalog.topics:
             raise RefusedError(
-                RefusalCode.UNKNOWN_TOPIC, f"no topic {name[:64]!r} here; there are: {_listed(catalog.topics)}"
+                RefusalCode.UNKNOWN_TOPIC,
+                f"no topic {name[:64]!r} here; there are: {_listed(caller.shown(list(catalog.topics)))}",
             )
         names[name] = None
     if not names:
@@ -81,14 +86,18 @@ def unready(feeds: Mapping[str, Sequence[str]], catalog: Catalog) -> list[str]:
 
 
 def plan(
-    hello: Hello, feeds: Mapping[str, Sequence[str]], catalog: Catalog, settings: DownstreamSettings
+    hello: Hello,
+    feeds: Mapping[str, Sequence[str]],
+    catalog: Catalog,
+    settings: DownstreamSettings,
+    caller: Caller = ANYBODY,
 ) -> list[PlannedTopic]:
     """What to do for each topic asked for. Raises RefusedError."""
     check_protocol(hello)
     if len(hello.topics) > settings.max_topics_per_client:
         why = f"{len(hello.topics)} topics are named; one client may name {settings.max_topics_per_client}"
         raise OverLimitError(TOPICS, why, code=RefusalCode.BAD_HELLO)
-    names = topic_names(hello, feeds, catalog)
+    names = topic_names(hello, feeds, catalog, caller)
     unknown = [topic for topic in hello.where if topic not in names]
     if unknown:
         raise RefusedError(RefusalCode.BAD_HELLO, f"where names topic {unknown[0][:64]!r}, which is not subscribed")
@@ -96,6 +105,7 @@ def plan(
     if filtered > settings.max_filters_per_client:
         why = f"{filtered} filtered topics; one client may have {settings.max_filters_per_client}"
         raise OverLimitError(FILTERS, why, code=RefusalCode.BAD_HELLO)
+    caller.check_topics(names, hello.where)
     try:
         return [_plan_topic(hello, catalog.topics[name], catalog.cluster) for name in names]
     except FilterError as error:
@@ -117,6 +127,6 @@ def _plan_topic(hello: Hello, topic: Topic, cluster: str | None) -> PlannedTopic
     return PlannedTopic(topic, wanted, Mode.RESUME if can_resume else Mode.RECONCILE, cursor, held.seen)
 
 
-def _listed(names: Mapping[str, object]) -> str:
-    shown = sorted(names)[:20]
+def _listed(names: Sequence[str]) -> str:
+    shown = sorted(names)[:20] or ["none for this identity"]
     return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

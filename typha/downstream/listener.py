@@ -22,6 +22,8 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+from typha.downstream.listening import bound_port, open_sockets, remove_socket, shown_peer
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.tls import open_tls
 
 log = logging.getLogger("typha.downstream")
@@ -32,19 +34,17 @@ STALL_S: Final = 0.25
 _PLAIN: Final = 16
 # asyncio's own pause where there are no file handles or buffers left.
 _RETRY_S: Final = 1.0
-# A storm of agents waits here while others are opened; the kernel cuts it to somaxconn (4,096 by default).
-_BACKLOG: Final = 4096
 
 
 class Listener:
-    """``make_protocol`` is called at accept; its ``connection_made`` when hands are shaken, where there is a
-    ``context``. ``max_handshakes`` and the times are of TLS.
+    """``make_protocol`` is called at accept; its ``connection_made`` when hands are shaken, where there is
+    ``tls``. ``max_handshakes`` and the times are of TLS.
     """
 
     def __init__(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        context: ssl.SSLContext | None,
+        tls: ServerTls | None,
         *,
         max_handshakes: int,
         handshake_timeout_s: float,
@@ -52,49 +52,23 @@ class Listener:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
-        self._context = context
-        if context is None:
-            self._limit = _PLAIN
-        else:
-            self._limit = max_handshakes
-            # TLS 1.3: a ticket costs a quarter of a handshake, agents do not come back with it, and who did would skip
-            # the check of its certificate. TLS 1.2 keeps them: without, OpenSSL's cache holds each session of two
-            # hours, 18 KB with the agent's certificate, up to 20,480; Python has no word to switch it off.
-            context.num_tickets = 0
-            context.options |= ssl.OP_NO_RENEGOTIATION  # as many handshakes as a client of TLS 1.2 likes, uncounted
+        self._tls = tls
+        self._limit = _PLAIN if tls is None else max_handshakes
         self._handshake_timeout_s = handshake_timeout_s
         self._shutdown_timeout_s = shutdown_timeout_s
         self._sockets: list[socket.socket] = []
+        self._host = ""
         self._opening: set[asyncio.Task[None]] = set()
         self._places: set[asyncio.Task[None]] = set()
         self._is_accepting = False
         self._retry: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Bind every address of ``host`` and listen; gives the (first) port. Raises OSError."""
-        found = await self._loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            try:
-                opened = socket.socket(family, kind, protocol)
-            except OSError:  # a kernel without IPv6; the other addresses will do
-                continue
-            self._sockets.append(opened)
-            try:
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit it
-                if family == socket.AF_INET6:
-                    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                opened.setblocking(False)
-                opened.bind(address)
-                opened.listen(_BACKLOG)
-            except OSError as error:
-                self.close()
-                raise OSError(error.errno, f"{error.strerror} (listening on {host!r}, port {port})") from None
-        if not self._sockets:
-            raise OSError(f"no address of {host!r} can be listened on")
+        """Bind and listen (see `listening`); gives the first port. Raises OSError."""
+        self._sockets = await open_sockets(host, port)
+        self._host = host
         self._go_on()
-        bound: int = self._sockets[0].getsockname()[1]
-        return bound
+        return bound_port(self._sockets[0])
 
     def close(self) -> None:
         """Accept nobody any more, and end the handshakes that are under way."""
@@ -104,6 +78,7 @@ class Listener:
         for listening in self._sockets:
             listening.close()
         self._sockets.clear()
+        remove_socket(self._host)
         for handshake in self._opening:
             handshake.cancel()
 
@@ -144,7 +119,7 @@ class Listener:
             self._retry = self._loop.call_later(_RETRY_S, self._go_on)
             return False
         accepted.setblocking(False)
-        handshake = self._loop.create_task(self._open(accepted, address[0]), name="typha accept")
+        handshake = self._loop.create_task(self._open(accepted, shown_peer(address)), name="typha accept")
         self._opening.add(handshake)
         self._places.add(handshake)
         stall = self._loop.call_later(STALL_S, self._leave, handshake)
@@ -168,17 +143,18 @@ class Listener:
 
     async def _open(self, accepted: socket.socket, address: str) -> None:
         try:
-            if self._context is None:
+            if self._tls is None:
                 await self._loop.connect_accepted_socket(self._make_protocol, accepted)
                 return
             await open_tls(
                 self._make_protocol,
                 accepted,
-                self._context,
+                self._tls.context,
                 handshake_timeout_s=self._handshake_timeout_s,
                 shutdown_timeout_s=self._shutdown_timeout_s,
             )
         except ssl.SSLError as error:
-            log.warning("TLS handshake failed", extra={"address": address, "error": str(error)})
+            reason, meaning = ("other", str(error)) if self._tls is None else self._tls.explain(error)
+            log.warning("TLS handshake failed", extra={"address": address, "reason": reason, "error": meaning})
         except OSError as error:  # a load balancer's probe connects and goes: that is no news
             log.debug("connection ended before it was open", extra={"address": address, "error": str(error)})

@@ -46,6 +46,7 @@ class Moves:
         self._settle = settle
         self._clock = clock
         self._rng = rng
+        self._asked: dict[Connection, float] = {}
         self.elsewhere: Callable[[], tuple[str, ...]] = lambda: settings.advertise
         """Addresses of other servers, the one to try first in front; asked once for each agent. May be replaced."""
         self.has_elsewhere: Callable[[], bool] = lambda: False
@@ -56,12 +57,19 @@ class Moves:
         return self.elsewhere()
 
     def movable(self) -> list[Connection]:
-        """Connections that may be asked to go to another server."""
-        return [connection for connection in self._connections() if connection.is_welcomed]
+        """Connections that may be asked to go to another server; not those that were, and have time to."""
+        now = self._clock()
+        self._asked = {one: until for one, until in self._asked.items() if until > now and one.is_welcomed}
+        return [connection for connection in self._served() if connection not in self._asked]
 
     def shed(self, connection: Connection) -> None:
         """Have one go to keep this server's share."""
-        self.ask(connection, GoAwayReason.REBALANCE, self._settings.go_away_after_s)
+        after_s = self._settings.go_away_after_s
+        self._asked[connection] = self._clock() + after_s
+        self.ask(connection, GoAwayReason.REBALANCE, after_s)
+
+    def _served(self) -> list[Connection]:
+        return [connection for connection in self._connections() if connection.is_welcomed]
 
     def begin_age(self, connection: Connection, now: float) -> None:
         """It was welcomed, or asked to move, now."""
@@ -91,10 +99,10 @@ class Moves:
         """
         started = self._clock()
         ends_at = started + grace_s
-        log.info("draining", extra={"subscribers": len(self.movable()), "grace_s": grace_s, "wait_s": wait_s})
-        if wait_s > 0 and self.movable():
+        log.info("draining", extra={"subscribers": len(self._served()), "grace_s": grace_s, "wait_s": wait_s})
+        if wait_s > 0 and self._served():
             await asyncio.sleep(min(wait_s, grace_s * _SPREAD))
-        connections = self.movable()
+        connections = self._served()
         self._rng.shuffle(connections)
         begun = self._clock()
         spread_s = max(0.0, ends_at - begun) * _SPREAD

@@ -1,6 +1,6 @@
 """Who may read what: rules by identity, read from the configuration and asked at each Hello. Pure.
 
-Place: `handshake.plan` and `calico_session` ask `Rights` before anything is planned; `config` has the rules judged.
+Place: `handshake.plan` and `calico_session` ask `Rights` before anything is planned; `feeds.rules` reads the rules.
 
 Invariants
 1. Without rules everybody who is let in may read everything but Secrets. With the first rule what no rule allows is
@@ -15,33 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from typha.downstream.identity import Peer
 from typha.wire.errors import RefusedError
-from typha.wire.identity import CERTIFICATE_KINDS, SERVICE_ACCOUNT, WantedName, parse_wanted
+from typha.wire.identity import WantedName
 from typha.wire.states import RefusalCode
 
-__all__ = ["OWN_NODE", "Rights", "RightsError", "Rule", "parse_rules"]
+__all__ = ["OWN_NODE", "Rights", "Rule", "listed"]
 
 OWN_NODE: Final = "%node"
 """In a rule's ``where``: the name of the identity's own node."""
 
-IDENTITY_KINDS: Final = (*CERTIFICATE_KINDS, SERVICE_ACCOUNT)
-_RULE_KEYS: Final = ("identities", "feeds", "topics", "where")
 _SHOWN: Final = 20
 
 Where = Mapping[str, Mapping[str, str]]
-
-
-class RightsError(ValueError):
-    """``key`` (dotted, as in the file) is wrong; ``reason`` says why, ``allowed`` what would be right."""
-
-    def __init__(self, key: str, reason: str, allowed: str) -> None:
-        self.key = key
-        self.reason = reason
-        self.allowed = allowed
-        super().__init__(f"{key}: {reason}; allowed: {allowed}")
 
 
 class Rule(NamedTuple):
@@ -87,12 +75,19 @@ class Rights:
         if self.are_limited:
             self.check(peer, self._feeds[feed], {})
 
+    def shown(self, peer: Peer, names: Sequence[str]) -> Sequence[str]:
+        """Of the names of feeds or topics those that the peer's rules speak of; all where there are no rules."""
+        if not self.are_limited:
+            return names
+        rules = [rule for rule in self._rules if rule.is_for(peer)]
+        return [name for name in names if any(name in rule.feeds or name in rule.topics for rule in rules)]
+
     def allowed(self, peer: Peer) -> str:
         """What the peer's rules name, for a message."""
         rules = [rule for rule in self._rules if rule.is_for(peer)]
         feeds = sorted({feed for rule in rules for feed in rule.feeds})
         topics = sorted({topic for rule in rules for topic in rule.topics})
-        said = [f"{kind} {_listed(names)}" for kind, names in (("feeds", feeds), ("topics", topics)) if names]
+        said = [f"{kind} {listed(names)}" for kind, names in (("feeds", feeds), ("topics", topics)) if names]
         return " and ".join(said)
 
     def _why_not(self, peer: Peer, rules: Sequence[Rule], topic: str, asked: Mapping[str, str]) -> str:
@@ -130,81 +125,6 @@ class Rights:
         return reason
 
 
-def parse_rules(
-    rights: Mapping[str, Mapping[str, Any]],
-    *,
-    feeds: Mapping[str, Sequence[str]],
-    attributes: Mapping[str, Sequence[str]],
-) -> tuple[Rule, ...]:
-    """The configuration's ``rights``. ``attributes``: the filters of each topic. Raises RightsError, for the first."""
-    return tuple(_parse_rule(f"rights.{name}", name, rule, feeds, attributes) for name, rule in rights.items())
-
-
-def _parse_rule(
-    key: str,
-    name: str,
-    rule: Mapping[str, Any],
-    feeds: Mapping[str, Sequence[str]],
-    attributes: Mapping[str, Sequence[str]],
-) -> Rule:
-    for each in rule:
-        if each not in _RULE_KEYS:
-            raise RightsError(f"{key}.{each}", "is not a setting of a rule", ", ".join(_RULE_KEYS))
-    identities = _texts(f"{key}.identities", rule.get("identities"), "a list of names, as [cn:agent]")
-    if not identities:
-        raise RightsError(f"{key}.identities", "is missing", "a list of names, as [cn:agent]")
-    wanted = []
-    for index, text in enumerate(identities):
-        try:
-            wanted.append(parse_wanted(text, IDENTITY_KINDS))
-        except ValueError as error:
-            allowed = ", ".join(f"{kind}:NAME" for kind in IDENTITY_KINDS) + ", a * only at the end"
-            raise RightsError(f"{key}.identities[{index}]", str(error), allowed) from None
-    own_feeds = _known(f"{key}.feeds", rule.get("feeds"), feeds, "feed")
-    own_topics = _known(f"{key}.topics", rule.get("topics"), attributes, "topic")
-    if not own_feeds and not own_topics:
-        raise RightsError(key, "allows nothing", "`feeds`, `topics`, or both")
-    covered = {*own_topics, *(topic for feed in own_feeds for topic in feeds[feed])}
-    return Rule(name, tuple(wanted), own_feeds, own_topics, _parse_where(key, rule.get("where"), covered, attributes))
-
-
-def _parse_where(
-    key: str, raw: object, covered: set[str], attributes: Mapping[str, Sequence[str]]
-) -> dict[str, dict[str, str]]:
-    allowed = f"a map TOPIC: {{ATTRIBUTE: value}}, where {OWN_NODE} is the identity's own node"
-    if raw is None:
-        return {}
-    if not isinstance(raw, Mapping):
-        raise RightsError(f"{key}.where", "is not a map", allowed)
-    for topic, filters in raw.items():
-        if topic not in covered:
-            raise RightsError(f"{key}.where.{topic}", "is no topic that this rule allows", ", ".join(sorted(covered)))
-        if not isinstance(filters, Mapping) or not filters:
-            raise RightsError(f"{key}.where.{topic}", "is not a map of attributes", allowed)
-        for name, value in filters.items():
-            if name not in attributes[topic]:
-                there = ", ".join(attributes[topic]) or "the topic has none"
-                raise RightsError(f"{key}.where.{topic}.{name}", "is no filter of that topic", there)
-            if not isinstance(value, str) or not value:
-                raise RightsError(f"{key}.where.{topic}.{name}", "is not text", f"a value, or {OWN_NODE}")
-    return {topic: dict(filters) for topic, filters in raw.items()}
-
-
-def _known(key: str, raw: object, there: Mapping[str, object], kind: str) -> tuple[str, ...]:
-    names = _texts(key, raw, f"a list of {kind}s")
-    for index, name in enumerate(names):
-        if name not in there:
-            raise RightsError(f"{key}[{index}]", f"{name!r} is no {kind} that is served", _listed(list(there)))
-    return names
-
-
-def _texts(key: str, raw: object, allowed: str) -> tuple[str, ...]:
-    if raw is None:
-        return ()
-    if not isinstance(raw, list | tuple) or not all(isinstance(item, str) for item in raw):
-        raise RightsError(key, "is not a list of texts", allowed)
-    return tuple(raw)
-
-
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, the first of many."""
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,8 +1,7 @@
 """The shell of the stage: listens, runs the rounds and a one-second tick, drains. Everything decided elsewhere.
 
 Invariants
-1. Two tasks in all, whatever the number of connections: rounds and tick (and one for each that is being opened, which
-   are bounded).
+1. Three tasks, whatever the number of connections: rounds, tick, tokens; and one for each that is being opened.
 2. A subscriber is cut for draining no byte, for silence, or for a breach; never for being slow, never for age of
    its data.
 3. A connection never ends without a word that says why, unless the peer broke the protocol's language or is gone.
@@ -13,29 +12,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from typha.cache.catalog import Catalog
 from typha.calico_wire.errors import PeerError
 from typha.downstream import census, verification
+from typha.downstream.authentication import Authentication
 from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.connection import Connection, Owner
 from typha.downstream.connection_limits import ConnectionLimits, OverLimitError
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
+from typha.downstream.identifying import Identifying
 from typha.downstream.listener import Listener
 from typha.downstream.moves import Moves
+from typha.downstream.server_tls import ServerTls
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
 from typha.downstream.tls_connection import TlsConnection
+from typha.downstream.token_reviews import Review
 from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
 from typha.wire.errors import RefusedError, RemoteProtocolError
@@ -54,9 +56,6 @@ _FAREWELL_S: Final = 5.0
 # that is late would wait for nothing until the next turn.
 _IN_STEP: Final = 0.9
 
-PeerRefusal = Callable[[Mapping[str, Any] | None], str]
-"""A peer's certificate -> why it is not let in, "" where it is."""
-
 
 class Server:
     """See the module. ``start`` binds; ``run`` serves until cancelled; ``drain`` moves everybody away."""
@@ -69,8 +68,9 @@ class Server:
         *,
         probe: Probe,
         on_restored: Restored,
-        tls: ssl.SSLContext | None = None,
-        peer_refusal: PeerRefusal | None = None,
+        tls: ServerTls | None = None,
+        authentication: Authentication | None = None,
+        review: Review | None = None,
         calico_feeds: Mapping[str, Sequence[str]] | None = None,
         rng: random.Random | None = None,
         verify: bool = False,
@@ -79,9 +79,8 @@ class Server:
         self._clock = time.monotonic  # one clock for all stages; uvloop's own counts in whole milliseconds
         self._catalog = catalog
         self._settings = settings
-        self._tls = tls
-        self._peer_refusal = peer_refusal
-        self._rng = rng or random.SystemRandom()
+        self.tls = tls
+        self._rng = rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._listener: Listener | None = None
@@ -93,19 +92,17 @@ class Server:
             retry_after_s=lambda: self._jittered(_RETRY_S),
             follow=self._follow_handshake,
         )
+        asked = authentication or Authentication()
+        follow, closed = self._follow_handshake, self._finish_if_closed
         self.is_draining = False
         self.share: int | None = None
         """Subscribers to hold beside the other servers; None while they are not known."""
         self.counters = ServerCounters()
         self.connection_limits = ConnectionLimits(settings)
         self.moves = Moves(
-            settings,
-            self.counters,
-            connections=lambda: self._connections,
-            settle=self._finish_if_closed,
-            clock=self._clock,
-            rng=self._rng,
+            settings, self.counters, connections=lambda: self._connections, settle=closed, clock=self._clock, rng=rng
         )
+        self.identifying = Identifying(asked, review, settings, self._clock, rng, self.moves, follow, closed)
         self.views = (
             FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._wake.set) if calico_feeds else None
         )
@@ -136,10 +133,10 @@ class Server:
     # --- life
 
     async def start(self, host: str, port: int) -> int:
-        """Bind and listen; gives the port. Raises OSError."""
+        """Bind and listen (see `listening`); gives the first port. Raises OSError."""
         self._listener = Listener(
             self._new_connection,
-            self._tls,
+            self.tls,
             max_handshakes=self._settings.max_handshakes,
             handshake_timeout_s=self._settings.handshake_timeout_s,
             shutdown_timeout_s=_FAREWELL_S,
@@ -151,6 +148,7 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._rounds(), name="typha rounds")
             tasks.create_task(self._ticks(), name="typha tick")
+            tasks.create_task(self.identifying.run(), name="typha tokens")
 
     async def drain(self, grace_s: float, pace: Callable[[int], float] | None = None) -> None:
         """Ask everybody to move (see `Moves.drain`), and wait until they have, or the grace period is over."""
@@ -164,6 +162,7 @@ class Server:
         if self._listener is not None:
             self._listener.close()
         self._waiting.cancel()
+        self.identifying.cancel()
         for connection in list(self._connections):
             connection.session.say_close(CloseCode.DRAINING, "the server stops; resume elsewhere")
             connection.finish()
@@ -184,7 +183,7 @@ class Server:
     # --- connections
 
     def _new_connection(self) -> Connection:
-        kind = Connection if self._tls is None else TlsConnection
+        kind = Connection if self.tls is None else TlsConnection
         return kind(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
@@ -193,11 +192,9 @@ class Server:
     def _made(self, connection: Connection) -> None:
         self.counters.accepted += 1
         self._connections[connection] = None
+        self.identifying.made(connection)
         refusal = self.connection_limits.enter(connection, connection.host, self._jittered(_RETRY_S))
-        if self._peer_refusal is not None and (why := self._peer_refusal(connection.peer_certificate)):
-            log.warning("peer not let in", extra={"address": connection.address, "reason": why})
-            connection.abort("identity")
-        elif refusal is not None:
+        if refusal is not None:
             connection.session.refuse(refusal)
             self._finish(connection)
 
@@ -230,6 +227,8 @@ class Server:
                 self._welcomed(connection)
             case SessionState.SEEN:
                 self._waiting.add(connection)
+            case SessionState.REVIEW:
+                self.identifying.review(connection)
             case SessionState.CLOSED:
                 self._finish(connection)
             case SessionState.HELLO:
@@ -266,6 +265,7 @@ class Server:
         self._connections.pop(connection, None)
         self.connection_limits.leave(connection, connection.host)
         self._waiting.discard(connection)
+        self.identifying.lost(connection)
         if not self._connections:
             self._empty.set()
         was_served = connection.subscriber in self.fan_out.subscribers
@@ -319,6 +319,8 @@ class Server:
         while True:
             await asyncio.sleep(_TICK_S)
             now = self._clock()
+            if self.tls is not None:
+                self.tls.look(time.time())
             self._catalog.tick(now)
             self.fan_out.tick(now)
             stop_at = now + self._settings.round_budget_s

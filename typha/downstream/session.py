@@ -33,6 +33,7 @@ from typha.wire.states import PROTOCOL_MAX, ZSTD, ZSTD_DICT, GoAwayReason, Mode,
 # A client sends two frames per ping interval, and a KeyRequest for each topic that is reconciled (added to this).
 FRAMES_AT_ONCE: Final = 256
 FRAMES_PER_S: Final = 20.0
+_UNDECIDED: Final = (SessionState.HELLO, SessionState.REVIEW, SessionState.SEEN)
 _NO_WHERE: Final[Mapping[str, m.Where]] = {}
 
 
@@ -164,19 +165,30 @@ class NativeSession(Session):
 
     # --- the answer to Hello
 
+    @property
+    def token(self) -> str:
+        """See Session."""
+        return (self._hello.token if self._hello is not None else None) or ""
+
     def decide(self, now: float) -> list[PlannedTopic]:
         """Welcome or refuse the Hello; gives the topics for which it must still wait (and is asked again)."""
-        if self._hello is None or self.state not in (SessionState.HELLO, SessionState.SEEN):
+        if self._hello is None or self.state not in _UNDECIDED:
             return []
         try:
             load = self._admit()
             if is_question(self._hello):
                 self._answer(self._hello, load, now)
                 return []
+            if self.caller.needs_review(self._hello.token):
+                self.state = SessionState.REVIEW
+                return []
+            if self.state is SessionState.REVIEW:
+                self.state = SessionState.HELLO
+            self.caller.check()
             if self._catalog.cluster is None:
                 self._await_seen(now)
                 return []
-            planned = plan(self._hello, self._feeds, self._catalog, self._settings)
+            planned = plan(self._hello, self._feeds, self._catalog, self._settings, self.caller)
             load.check_joins(sum(p.mode is Mode.SNAPSHOT for p in planned))
         except RefusedError as refusal:
             self.refuse(refusal)
@@ -240,7 +252,7 @@ class NativeSession(Session):
         if self._hello is None or self._catalog.cluster is None:
             return []
         try:
-            planned = plan(self._hello, self._feeds, self._catalog, self._settings)
+            planned = plan(self._hello, self._feeds, self._catalog, self._settings, self.caller)
         except RefusedError:
             return []
         return [topic for topic in planned if topic.is_behind]
@@ -254,7 +266,7 @@ class NativeSession(Session):
         self.close(f"refused_{refusal.code}", refusal)
 
     def _breach(self, error: RemoteProtocolError) -> None:
-        if self.state in (SessionState.HELLO, SessionState.SEEN):
+        if self.state in _UNDECIDED:
             self.refuse(RefusedError(RefusalCode.BAD_HELLO, str(error)))
             self.error = error
         else:

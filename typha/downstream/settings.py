@@ -45,6 +45,8 @@ class DownstreamSettings:
     """Connections move on after that age, jittered by a tenth, which heals imbalance; 0 is never."""
     go_away_after_s: float = 30.0
     """Time that a subscriber gets to move after a GoAway outside a drain."""
+    token_review_interval_s: float = 300.0
+    """Tokens of connected agents are reviewed again after so long."""
     drain_wait_s: float = 0.0
     """From the start of a drain until the first agent is asked to move: readiness has to be seen."""
     advertise: tuple[str, ...] = ()

@@ -28,8 +28,6 @@ Review = Callable[[str], Awaitable[Reviewed]]
 
 # Reviews at a time: a storm of 5,000 agents takes seconds, and the API server sees no storm.
 CONCURRENT: Final = 16
-# Between two looks at what is due; a look goes through all tokens (1 ms for 10,000).
-_LOOK_S: Final = 1.0
 
 
 class TokenRefusedError(Exception):
@@ -90,15 +88,8 @@ class TokenReviews(Generic[Holder]):
         """Tokens that are good now."""
         return len(self._book)
 
-    async def run(self) -> None:
-        """Review what is held when it is due, until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            self.look()
-
-    def look(self) -> None:
-        """Start the reviews that are due, and tell of tokens that have ended."""
-        now = self._clock()
+    def look(self, now: float) -> None:
+        """Start the reviews that are due, and tell of tokens that have ended. Call it about once a second."""
         for holder in self._book.expired(now):
             self._on_revoked(holder, "the token has expired")
         for text in self._book.due(now, max(0, CONCURRENT - len(self._under_way))):

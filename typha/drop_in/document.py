@@ -119,7 +119,7 @@ What an agent is told, and when:
 | an unusual letter case in the file | overrides the environment, by accident | never does |
 | debug port | Go profiles | /status |
 | `go_*` metrics | there | `python_gc_*`, `python_info` |
-| agents' certificates | read at the start | the same: a change needs a restart |
+| the server's certificates | read at the start | read anew when they change; connections stay |
 | certificates of the metrics port | read at each handshake | the same |
 
 `{ENSURE_INITIALIZED}` is ours: `true` writes, once, what Typha writes at each start. calico-node, the operator and

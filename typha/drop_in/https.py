@@ -13,13 +13,12 @@ Source: Calico, libcalico-go/lib/metricsserver.
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 from typing import Final
 
-from typha.downstream.tls import TlsError
+from typha.downstream.tls import TlsError, load_ca, load_pair
 from typha.drop_in.settings import MetricsTls
-from typha.drop_in.tls import load_ca, load_pair
+from typha.file_stamps import FileStamps
 
 log = logging.getLogger("typha.drop_in")
 
@@ -29,7 +28,6 @@ _VERIFY: Final = {
     "RequireAnyClientCert": ssl.CERT_REQUIRED,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-_Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class ReloadingContext:
@@ -37,25 +35,22 @@ class ReloadingContext:
 
     def __init__(self, settings: MetricsTls) -> None:
         self._settings = settings
-        self._stamp: _Stamp | None = None
+        self._stamps = FileStamps((settings.cert, settings.key, settings.ca))
         self._current: ssl.SSLContext | None = None
         self.context = self._empty()
         self.context.sni_callback = self._choose
-        self._refresh()
+        self._load()
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> int | None:
         """Called in each handshake, with or without a server name."""
-        self._refresh()
+        if self._stamps.look():
+            self._load()
         if self._current is None:
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
         connection.context = self._current
         return None
 
-    def _refresh(self) -> None:
-        stamp = self._read_stamp()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
+    def _load(self) -> None:
         settings, context = self._settings, self._empty()
         try:
             load_pair(context, settings.cert, settings.key)
@@ -73,15 +68,3 @@ class ReloadingContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = _VERIFY[self._settings.client_auth]
         return context
-
-    def _read_stamp(self) -> _Stamp:
-        files = (self._settings.cert, self._settings.key, self._settings.ca)
-        return tuple(None if file is None else _stamp_of(str(file)) for file in files)
-
-
-def _stamp_of(file: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

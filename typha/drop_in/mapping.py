@@ -26,13 +26,14 @@ from typha.config.kinds import WrongValueError
 from typha.config.load import DEFAULT, Source
 from typha.config.load import settings_of as our_settings
 from typha.config.show import value_at
+from typha.downstream.tls import TlsFiles
 from typha.drop_in import datastore
 from typha.drop_in.addresses import every_address
 from typha.drop_in.kinds import BadValueError, Bool
 from typha.drop_in.load import Parameters
 from typha.drop_in.parameters import ENSURE_INITIALIZED
 from typha.drop_in.settings import AgentTls, ClientAuth, DropIn, MetricsPort, MetricsTls, Rebalancing
-from typha.drop_in.tls import Identity, TlsFiles, parse_cipher_suites, parse_minimum_version
+from typha.drop_in.tls import parse_cipher_suites, parse_minimum_version, wanted_names
 
 DEFAULT_PORT: Final = 5473
 PLAIN_TEXT: Final = (
@@ -257,18 +258,18 @@ class _Mapping:
     def _agent_tls(self) -> AgentTls | None:
         given, files = self._parameters, self._agent_files()
         # A file that was given and does not exist has become its default, which is none: `bad` remembers it.
-        wanted = [name for name in (*_TLS_FILES, *_TLS_IDENTITY) if given.text(name) or name in given.bad]
-        if not wanted:
+        named = [name for name in (*_TLS_FILES, *_TLS_IDENTITY) if given.text(name) or name in given.bad]
+        if not named:
             return None
-        why = f"{wanted[0]} is set, and TLS needs all of {', '.join(_TLS_FILES)} and one of {', '.join(_TLS_IDENTITY)}"
+        why = f"{named[0]} is set, and TLS needs all of {', '.join(_TLS_FILES)} and one of {', '.join(_TLS_IDENTITY)}"
         for name in _TLS_FILES:
             if not given.text(name):
                 self._missing(name, why)
-        identity = Identity(given.text("ClientCN"), given.text("ClientURISAN"))
-        if identity == Identity():
+        wanted = wanted_names(given.text("ClientCN"), given.text("ClientURISAN"))
+        if not wanted:
             self._missing("ClientCN", why)
         minimum, ciphers = self._versions()
-        return None if files is None else AgentTls(files, identity, minimum, ciphers)
+        return None if files is None else AgentTls(files, wanted, minimum, ciphers)
 
     def _versions(self) -> tuple[ssl.TLSVersion, str]:
         minimum, ciphers = ssl.TLSVersion.TLSv1_2, ""

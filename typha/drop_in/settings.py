@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Literal
 
 from typha.config import HostPort
-from typha.drop_in.tls import Identity, TlsFiles
+from typha.downstream.tls import TlsFiles
+from typha.wire.identity import WantedName
 
 ClientAuth = Literal["RequireAndVerifyClientCert", "RequireAnyClientCert", "VerifyClientCertIfGiven", "NoClientCert"]
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTls:
-    """The agents' port with TLS: `tls.server_context(files, minimum=..., ciphers=...)`, `identity` per peer."""
+    """The agents' port with TLS; ``wanted``: who an agent must be."""
 
     files: TlsFiles
-    identity: Identity
+    wanted: tuple[WantedName, ...]
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     ciphers: str = ""
 

@@ -4,8 +4,8 @@ Place: `typha rbac` makes roles of it, `typha doctor` asks for each; the manifes
 
 Invariants
 1. A right is here exactly where the server makes that request: `get` of the namespace kube-system (its UID names the
-   cluster), `list` and `watch` of the resource of each source, `list` of the other servers' EndpointSlices. Discovery
-   needs none (Kubernetes' `system:discovery`).
+   cluster), `list` and `watch` of the resource of each source, `list` of the other servers' EndpointSlices, `create` of
+   tokenreviews where tokens are looked at. Discovery needs none (Kubernetes' `system:discovery`).
 2. A resource under either of its names (`ResourceName.otherwise`): which of them a cluster serves is known to it alone.
 3. A source of one namespace needs no right beyond it, unless another source has the resource in all namespaces.
 
@@ -48,7 +48,7 @@ IDENTITY: Final = Right("", "namespaces", "get", name="kube-system")
 
 def rights_of(config: Config, own_namespace: str) -> frozenset[Right]:
     """Everything that `typha serve`, run in that namespace, asks of the API server. Raises FeedsError."""
-    found = {IDENTITY, *servers_of(config, own_namespace)}
+    found = {IDENTITY, *servers_of(config, own_namespace), *tokens_of(config)}
     found.update(right for source in of(config).sources() for right in reads_of(source))
     # Who may do it in all namespaces may in each.
     return frozenset(right for right in found if not right.namespace or right._replace(namespace="") not in found)
@@ -59,6 +59,11 @@ def reads_of(source: Source) -> list[Right]:
     return [
         Right(name.group, name.plural, verb, source.namespace) for name in _names(source.resource) for verb in _READ
     ]
+
+
+def tokens_of(config: Config) -> list[Right]:
+    """What the review of agents' tokens needs."""
+    return [Right("authentication.k8s.io", "tokenreviews", "create")] if config.tokens.audience else []
 
 
 def servers_of(config: Config, own_namespace: str) -> list[Right]:

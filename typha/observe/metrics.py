@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from typha.observe.identity import identity_families
 from typha.observe.readiness import readiness
 from typha.observe.status import Board, Latency, Published, ServerStatus, Status, TopicStatus, UpstreamStatus
 from typha.replicas.peers import PeerState
@@ -92,6 +93,7 @@ class StatusCollector(Collector):
         yield from topic_families(published.status.topics)
         yield from server_families(published.status.server)
         yield from upstream_families(published.status.upstream)
+        yield from identity_families(published.status.identity)
 
     @staticmethod
     def _whole(published: Published, status: Status, age_s: float) -> Iterator[Metric]:

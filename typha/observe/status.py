@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from typha.observe.identity import IdentityStatus
 from typha.wire.states import TopicState
 
 
@@ -218,6 +219,7 @@ class Status:
     server: ServerStatus
     upstream: UpstreamStatus
     feeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    identity: IdentityStatus = field(default_factory=IdentityStatus)
     subscribers: tuple[SubscriberStatus, ...] = ()
 
 

@@ -58,11 +58,18 @@ async def ask(
 
 
 async def look_at(
-    address: str, host: str, port: int, *, name: str, tls: ssl.SSLContext | None, server_name: str, own_prefix: str
+    address: str,
+    host: str,
+    port: int,
+    *,
+    question: Question,
+    tls: ssl.SSLContext | None,
+    server_name: str,
+    own_prefix: str,
 ) -> Peer | None:
     """What one server answers; None where it is this very one (its sessions' ids begin with ``own_prefix``)."""
     try:
-        welcome = await ask(host, port, Question(name, "typha/peer"), tls, server_name)
+        welcome = await ask(host, port, question, tls, server_name)
     except RefusedError as refusal:
         going = refusal.code == RefusalCode.DRAINING
         return Peer(address, PeerState.GOING if going else PeerState.NOT_READY, 0, str(refusal)[:200])

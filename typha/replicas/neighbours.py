@@ -17,6 +17,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from typha.downstream.connection import Connection
@@ -27,6 +28,7 @@ from typha.replicas.finding import Place
 from typha.replicas.peers import Peer, PeerState, PeerTable
 from typha.replicas.shedding import shed_until
 from typha.upstream.errors import UpstreamError
+from typha.wire.question import Question
 
 log = logging.getLogger("typha.replicas")
 
@@ -47,6 +49,7 @@ class NeighbourSettings:
     tolerance: float = 0.1
     rebalance: bool = True
     tls: PeerTls | None = None
+    token_file: Path | None = None
 
 
 class Neighbours:
@@ -85,27 +88,30 @@ class Neighbours:
         settings = self._settings
         places: Sequence[Place] = ()
         tls: ssl.SSLContext | None = None
+        token: str | None = None
         try:
             places = await self._find()
-            tls = settings.tls.context() if settings.tls is not None else None
+            if settings.tls is not None:
+                tls = settings.tls.context()
+                token = settings.token_file.read_text().strip() if settings.token_file is not None else None
         except (UpstreamError, OSError) as error:
             self._tell_trouble(f"{type(error).__name__}: {error}")
             places = ()
         else:
             self._tell_trouble("")
-        asked = await asyncio.gather(*(self._look_at(place, tls) for place in places))
+        asked = await asyncio.gather(*(self._look_at(place, tls, token) for place in places))
         for peer in self.table.looked([peer for peer in asked if peer is not None]):
             level = logging.INFO if peer.state in (PeerState.READY, PeerState.GOING) else logging.WARNING
             log.log(level, "peer", extra={"peer": peer.address, "state": str(peer.state), "reason": peer.message})
         self._aim()
 
-    async def _look_at(self, place: Place, tls: ssl.SSLContext | None) -> Peer | None:
+    async def _look_at(self, place: Place, tls: ssl.SSLContext | None, token: str | None) -> Peer | None:
         named = self._settings.tls.server_name if self._settings.tls is not None else ""
         return await look_at(
             place.address,
             place.host,
             place.port,
-            name=self._name,
+            question=Question(self._name, "typha/peer", token),
             tls=tls,
             server_name=named or place.name,
             own_prefix=self._server.prefix,
@@ -113,8 +119,9 @@ class Neighbours:
 
     def _aim(self) -> None:
         settings, server, others = self._settings, self._server, self.table.ready
-        own = len(server.fan_out.subscribers)
-        wanted = share(own, [peer.subscribers for peer in others], settings.tolerance)
+        own = len(server.moves.movable())
+        leaving = len(server.fan_out.subscribers) - own
+        wanted = share(own, [peer.subscribers for peer in others], settings.tolerance, leaving)
         server.share = wanted.limit if others and settings.rebalance else None
         moves = wanted.moves if settings.rebalance and not server.is_draining else 0
         candidates = self._candidates()

@@ -34,7 +34,9 @@ def neighbours_of(
     tls = None
     if config.tls.cert is not None and config.tls.key is not None:
         tls = PeerTls(wanted.ca or config.tls.client_ca, config.tls.cert, config.tls.key, name)
-    settings = NeighbourSettings(wanted.interval_s, wanted.tolerance_percent / 100, wanted.rebalance, tls)
+    settings = NeighbourSettings(
+        wanted.interval_s, wanted.tolerance_percent / 100, wanted.rebalance, tls, wanted.token_file
+    )
     return Neighbours(server, find, settings, random=random, clock=time.monotonic)
 
 

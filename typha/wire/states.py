@@ -58,6 +58,8 @@ class CloseCode(StrEnum):
     PING_TIMEOUT = "ping_timeout"
     STUCK = "stuck"
     INTERNAL = "internal"
+    # The token that it came with is valid no more: come again, with the one of today.
+    UNAUTHENTICATED = "unauthenticated"
 
 
 class GoAwayReason(StrEnum):

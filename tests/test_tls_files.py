@@ -122,6 +122,12 @@ def test_a_chain_in_the_wrong_order(pki: Authority) -> None:
     assert any("has not signed the one before it" in what for what in warnings)
 
 
+def test_a_chain_with_a_stranger_in_it(pki: Authority, tmp_path: Path) -> None:
+    files = pki.issue("server")
+    files.cert.write_bytes(files.cert.read_bytes() + authority(tmp_path / "other").ca_file.read_bytes())
+    assert "has not signed the one before it" in the_failure(server_report(files)).what
+
+
 @pytest.mark.parametrize("which", ["cert", "key", "ca"])
 def test_nonsense_and_missing_files_are_named(pki: Authority, which: str) -> None:
     files = pki.issue("server")

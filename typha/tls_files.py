@@ -260,8 +260,10 @@ def _explain_time(certificate: Certificate, file: Path, which: str, now: float) 
 def _explain_order(chain: Sequence[Certificate], file: Path) -> Iterator[Finding]:
     for number, (below, above) in enumerate(pairwise(chain), 1):
         if not _has_issued(above, below):
+            # In another order peers put it together by themselves; one that belongs to none leaves a gap.
+            belongs = any(_has_issued(above, other) for other in chain if other is not above)
             yield Finding(
-                Level.WARN,
+                Level.WARN if belongs else Level.FAIL,
                 file,
                 f"certificate {number + 1} of the chain, {above.subject}, has not signed the one before it, "
                 f"{below.subject}",

@@ -120,8 +120,7 @@ class FanOut:
             self._views.tick()
         if not self.joiners.count:
             self.walks.drop_unread_snapshots()
-        for key in [key for key, stream in self._streams.items() if not stream.groups]:
-            del self._streams[key]
+        self._streams = {key: stream for key, stream in self._streams.items() if stream.groups}
         for topic in self._catalog.topics.values():
             topic.views.drop_unread(now)
 

@@ -1,5 +1,5 @@
 # Everything installs what it needs into $(VENV); nothing else on the machine is touched but the caches that
-# tests/controlplane names (a built kube-apiserver).
+# tests/controlplane names (a built kube-apiserver), and Chromium, which tests/chromium installs where it is missing.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

@@ -16,6 +16,7 @@ assertions in tests, and figures without the machine, the versions and the commi
     growth       what do another agent, another change and another object cost?
     idle         how much memory does a connection cost that does nothing?
     sleeper      what do the others notice of an agent that stops reading for a minute?
+    restart      what does a restart cost, with the topics in files and without?
     resume       the only server restarts: what is sent to each of 2,000 agents, and when are they in sync again?
     join         5,000 agents join at once for 100 MB of values: when are they in sync, and who else feels it?
     apiserver    what do 500 agents cost a real kube-apiserver: through one typha, and with a watch each?

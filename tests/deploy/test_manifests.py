@@ -197,6 +197,17 @@ def test_ports_match(manifests: list[Manifest], tmp_path: Path) -> None:
         assert [port["port"] for port in let_in["ports"]] == list(ports)
 
 
+def test_servers_are_told_of_each_other(manifests: list[Manifest], tmp_path: Path) -> None:
+    """By the Service's name, which their certificate has, or by its EndpointSlices."""
+    service, config = find(manifests, "Service")["metadata"], config_of(manifests, tmp_path)
+    if config.replicas.service:
+        assert config.replicas.service == service["name"]
+        assert config.replicas.port_name in {port["name"] for port in find(manifests, "Service")["spec"]["ports"]}
+        return
+    (address,) = config.advertise
+    assert (address.host, address.port) == (f"{service['name']}.{NAMESPACE}.svc", config.listen.port)
+
+
 def test_selectors_name_the_pods(manifests: list[Manifest]) -> None:
     deployment = find(manifests, "Deployment")["spec"]
     labels = deployment["template"]["metadata"]["labels"]

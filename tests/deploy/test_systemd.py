@@ -30,6 +30,8 @@ def service() -> configparser.SectionProxy:
 def test_it_starts_the_command_and_lets_it_drain(service: configparser.SectionProxy) -> None:
     assert service["ExecStart"].split()[0].endswith("/bin/typha")
     assert service["ExecStart"].split()[1:3] == ["serve", "--config"]
+    # SIGHUP is the server's word for it (typha.reload).
+    assert service["ExecReload"].split() == ["/bin/kill", "-HUP", "$MAINPID"]
     assert int(service["TimeoutStopSec"]) > Config().timing.drain_grace_s + FAREWELL_S
     assert int(service["RestartPreventExitStatus"]) == USAGE
     assert int(service["LimitNOFILE"]) > Config().limits.max_connections

@@ -23,6 +23,7 @@ CUSTOM: Final[Mapping[str, Any]] = {
             "quotas": {"resource": "resourcequotas", "namespace": "default"},
         },
         "feeds": {"agent": ["pods", "certs"]},
+        "replicas": {"service": "typha"},
     }
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from tests.downstream.conftest import HELLO, Running, until
+from typha.downstream.authentication import Authentication
 from typha.wire import messages as m
 from typha.wire.states import RefusalCode
 
@@ -30,6 +31,15 @@ async def test_a_question_costs_no_subscription_and_may_be_asked_again(start: St
     assert len(running.server.fan_out.subscribers) == 2
     assert running.server.statistics().server.modes == {"snapshot": 2}
     assert running.server.statistics().unheard == 0
+
+
+async def test_who_is_not_let_in_learns_no_load(start: Start) -> None:
+    running = await start(authentication=Authentication(takes_tokens=True))
+    peer = await running.peer()
+    peer.send(QUESTION)
+    (refused,) = await peer.rest()
+    assert isinstance(refused, m.Refused)
+    assert refused.code == RefusalCode.UNAUTHENTICATED
 
 
 async def test_who_only_asks_is_not_kept(start: Start) -> None:

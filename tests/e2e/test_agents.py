@@ -16,10 +16,13 @@ def is_web(value: Json) -> bool:
     return bool(value.get("metadata", {}).get("labels", {}).get("tier") == "web")
 
 
-def come_change_and_go(rest: AdminRest, namespace: str) -> None:
+def come(rest: AdminRest, namespace: str) -> None:
     for number in range(8):
         rest.create_pod(namespace, f"p{number}", f"n{number % 4}", ip=f"10.0.1.{number}", labels={"tier": "web"})
     create_slice(rest, namespace, "svc", "10.0.1.0")
+
+
+def change_and_go(rest: AdminRest, namespace: str) -> None:
     for number in range(0, 8, 2):
         relabel(rest, namespace, f"p{number}", tier="db")
     relabel(rest, namespace, "p0", tier=None)
@@ -50,7 +53,9 @@ async def test_agents_follow_what_comes_changes_and_goes(house: House, namespace
     await house.wait_equal()
     assert everything.held("services").keys() == {f"{namespace}/svc"}
 
-    await to_thread(come_change_and_go, rest, namespace)
+    await to_thread(come, rest, namespace)
+    await house.wait_equal()  # what comes and goes in one round is news to nobody
+    await to_thread(change_and_go, rest, namespace)
     await house.wait_equal()
     # No subscriber learns a key outside its filter.
     assert {key for topic, _, key in of_nodes[0].calls if topic == "pods"} == {f"{namespace}/p0", f"{namespace}/p4"}

@@ -33,7 +33,8 @@ from typha.upstream.api_session import ApiSession
 from typha.upstream.credentials import CredentialSettings, load_configuration
 from typha.upstream.settings import Settings
 
-pytestmark = pytest.mark.e2e
+# Each run of the command is a process that imports the server: seconds on a machine with all cores taken.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ROLE = "doctor-test"
 Doctor = Callable[..., tuple[int, dict[str, Json]]]
@@ -50,7 +51,7 @@ def doctor(tmp_path: Path) -> Doctor:
         file.write_text(json.dumps(free | config))
         environment = clean_environment(**({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}))
         command = [*environment, sys.executable, "-m", "typha", "doctor", "--config", str(file), "-o", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
         assert done.stdout, done.stderr
         page = json.loads(done.stdout)
         assert page["ok"] is (done.returncode == 0)

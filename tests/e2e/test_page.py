@@ -6,11 +6,13 @@ import re
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import trustme
 from playwright.async_api import expect
 
 from tests.chromium.window import WAIT_MS, Window, window
@@ -42,14 +44,11 @@ def look(chromium: Path) -> Look:
 
 @pytest_asyncio.fixture
 async def served(house: House, namespace: str) -> TyphaProcess:
-    """Pods of one namespace ('web', 'db'), Secrets ('key') and Calico's feed; it looks for another server in vain."""
+    """Pods of one namespace ('web', 'db') and Calico's feed; it looks for another server in vain."""
     await to_thread(house.rest.create_pod, namespace, "web", "n1", "10.0.0.1")
     await to_thread(house.rest.create_pod, namespace, "db", "n2", "10.0.0.2")
     await to_thread(house.rest.set_pod_status, namespace, "web", phase="Running", ip="10.0.0.1")
-    body = {"metadata": {"name": "key"}, "data": {"password": SECRET}}
-    await to_thread(house.rest.create, "v1/secrets", body, namespace)
-    secrets = {"resource": "v1/secrets", "namespace": namespace, "filters": {"password": "data.password"}}
-    topics = {"pods": pods_topic(namespace), "secrets": secrets}
+    topics = {"pods": pods_topic(namespace)}
     others = {"advertise": ["127.0.0.1:1"], "replicas": {"interval_s": 1}}
     # Not ready for ten seconds, until Calico's own kinds count as absent: no reason to wait for those who look.
     return await house.serve(topics, {"calico": {"feeds": ["felix"]}} | others, ready=False)
@@ -115,8 +114,33 @@ async def test_an_object_is_found_and_seen_as_agents_see_it(
         await expect(page.locator("#search-result")).to_have_text("1 object")
 
 
-async def test_values_of_secrets_stay_where_they_are(served: TyphaProcess, look: Look) -> None:
-    async with look(served) as one:
+@pytest_asyncio.fixture
+async def secret(house: House, namespace: str, tmp_path: Path) -> TyphaProcess:
+    """A Secret, served as it may be: with TLS, and a rule that names it. The certificate ends in three days."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", not_after=datetime.now(UTC) + timedelta(days=3, hours=1))
+    files = {name: tmp_path / f"{name}.pem" for name in ("cert", "key", "client_ca")}
+    certificate.cert_chain_pems[0].write_to_path(files["cert"])
+    certificate.private_key_pem.write_to_path(files["key"])
+    authority.cert_pem.write_to_path(files["client_ca"])
+    body = {"metadata": {"name": "key"}, "data": {"password": SECRET}}
+    await to_thread(house.rest.create, "v1/secrets", body, namespace)
+    topic = {"resource": "v1/secrets", "namespace": namespace, "filters": {"password": "data.password"}}
+    rights = {"agents": {"identities": ["dns:agent.example"], "topics": ["secrets"]}}
+    tls = {name: str(path) for name, path in files.items()}
+    return await house.serve({"secrets": topic}, {"tls": tls, "rights": rights})
+
+
+async def test_certificates_and_their_ends(secret: TyphaProcess, look: Look) -> None:
+    async with look(secret) as one:
+        row = one.page.locator("#certificates-table tr", has_text="certificate")
+        await expect(row.locator("td").nth(1)).to_have_text("in force")
+        await expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^in (3d|2d23h)"))
+        await expect(row.locator("td").nth(2)).to_have_attribute("data-tone", "bad")
+
+
+async def test_values_of_secrets_stay_where_they_are(secret: TyphaProcess, look: Look) -> None:
+    async with look(secret) as one:
         page = one.page
         await page.locator("#search-topic").select_option("secrets")
         await page.get_by_role("button", name="key", exact=True).click()

@@ -4,7 +4,7 @@ Place: `warm_start` writes what `keep` gives, and hands it to `restore` at the n
 touched the topic.
 
 Invariants
-1. `keep` is one step: what it gives is the topic at its head. It takes references, 10 ms for 100,000 entries; entries
+1. `keep` is one step: what it gives is the topic at its head. It takes references only; entries
    never change, so they may be encoded afterwards at leisure.
 2. A restored topic is the topic that was kept: its log, history, filters by node, claims and quarantine. It is *warm*:
    readers may have it, and it is complete for nobody before the API server has confirmed it (`Topic.confirm_at`).

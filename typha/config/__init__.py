@@ -6,9 +6,10 @@ shown (`show`, `document`). Forbidden: I/O other than reading the configuration 
 import of a stage: the stages are given their settings, they do not fetch them.
 """
 
+from typha.config.identity import TlsConfig
 from typha.config.kinds import HostPort
 from typha.config.load import Loaded, Source, load
-from typha.config.model import CalicoConfig, Config, LimitsConfig, LogConfig, TimingConfig, TlsConfig, UpstreamConfig
+from typha.config.model import CalicoConfig, Config, LimitsConfig, LogConfig, TimingConfig, UpstreamConfig
 from typha.config.problems import ConfigError, Problem
 from typha.config.replicas import ReplicasConfig
 

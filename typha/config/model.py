@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from typha.config.calico_kinds import BUILT_IN_FEEDS, BuiltInFeeds, FirstInterfacePrefix, InterfacePrefix
-from typha.config.identity_kinds import Audience, Names, RuleTable
+from typha.config.identity import TlsConfig, TokensConfig
+from typha.config.identity_kinds import RuleTable
 from typha.config.kinds import (
     Addresses,
     AddressOrOff,
@@ -34,51 +35,6 @@ from typha.config.kinds import (
 )
 from typha.config.replicas import ReplicasConfig
 from typha.config.setting import Alias, setting
-
-
-@dataclass(frozen=True, slots=True)
-class TlsConfig:
-    """TLS of the agents' port, from the first byte."""
-
-    cert: Path | None = setting(
-        None,
-        File(),
-        "Certificate chain (PEM) that agents are shown.",
-        "None: loopback needs no TLS, other addresses do.",
-    )
-    key: Path | None = setting(None, File(), "Private key (PEM) of the certificate.", "Goes with `tls.cert`.")
-    client_ca: Path | None = setting(
-        None,
-        File(),
-        "CA (PEM) that must have signed an agent's certificate (mTLS).",
-        "None: agents are not asked for a certificate.",
-    )
-    client_names: tuple[str, ...] = setting(
-        (),
-        Names(),
-        "Who may connect: agents whose certificate has one of these names, as `cn:calico-node`, "
-        "`uri:spiffe://cluster.local/ns/agents/*`, `dns:agent.example`.",
-        "Empty: whoever `tls.client_ca` has signed.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TokensConfig:
-    """ServiceAccounts' tokens, which agents show in their Hello: each is reviewed by the API server (TokenReview)."""
-
-    audience: str = setting(
-        "",
-        Audience(),
-        "The audience that a token must be for. Set, it lets in who has such a token; with `tls.client_ca` too, "
-        "a certificate or a token.",
-        "Empty: tokens are not looked at. One of its own, so that no other service can use an agent's token here.",
-    )
-    review_interval_s: float = setting(
-        300.0,
-        Number(1, 86_400),
-        "Tokens of connected agents are reviewed again after so long; a revoked one ends its connection.",
-        "10,000 agents with a token each are 33 small requests a second to the API server.",
-    )
 
 
 @dataclass(frozen=True, slots=True)

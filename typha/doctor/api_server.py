@@ -106,7 +106,7 @@ async def _examine(config: Config, feeds: Feeds, session: ApiSession, settings: 
         return
     async for finding in examine_rights(session, served, settings, servers_of(config, own_namespace())):
         yield finding
-    yield await _cluster(session, settings)
+    yield await _cluster(config, session, settings)
     watch_list = await _watch_list(session, served, settings)
     if watch_list is not None:
         yield watch_list
@@ -167,11 +167,14 @@ async def _who(session: ApiSession, settings: Settings) -> Finding:
         return ok("credentials", "loaded")  # older than Kubernetes 1.28: rights will show
 
 
-async def _cluster(session: ApiSession, settings: Settings) -> Finding:
+async def _cluster(config: Config, session: ApiSession, settings: Settings) -> Finding:
     try:
-        return ok("cluster", f"kube-system has UID {await read_cluster_uid(session, settings)}")
+        uid = await read_cluster_uid(session, settings)
     except RequestError as error:
         return failed("cluster", str(error), "the server needs `get` on the namespace kube-system")
+    # What no server can see, and what nobody looks up on the day of a restore.
+    after = "after a restore of etcd without a revision bump, set another `life` at all servers and restart them"
+    return ok("cluster", f"kube-system has UID {uid}, life {config.life!r}; {after}")
 
 
 async def _watch_list(session: ApiSession, served: Served, settings: Settings) -> Finding | None:

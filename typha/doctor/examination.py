@@ -8,7 +8,7 @@ from typha import feeds as all_feeds
 from typha.config import Config
 from typha.doctor.api_server import examine_api_server
 from typha.doctor.findings import Finding, ok
-from typha.doctor.local import examine_file_handles, examine_ports
+from typha.doctor.local import examine_file_handles, examine_ports, examine_warm_start
 from typha.doctor.tls import examine_tls
 from typha.upstream.kubernetes_client import Configuration
 from typha.upstream.settings import Settings
@@ -27,6 +27,8 @@ async def examine(
     for finding in examine_ports(config):
         yield finding
     yield examine_file_handles(config)
+    for finding in examine_warm_start(config):
+        yield finding
     for finding in examine_tls(config.tls, now):
         yield finding
     async for finding in examine_api_server(config, feeds, load, settings, now=now):

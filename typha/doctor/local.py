@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import resource
 from collections.abc import Iterator
 from typing import Any, Final
@@ -18,7 +19,7 @@ from typha.doctor.findings import Finding, failed, ok, warning
 from typha.machine import OTHER_FILES
 from typha.observe.ports import ObserveError, listen
 
-__all__ = ["examine_file_handles", "examine_ports"]
+__all__ = ["examine_file_handles", "examine_ports", "examine_warm_start"]
 
 _ANSWER_S: Final = 2.0
 _PAGE_BYTES: Final = 256 << 20
@@ -62,6 +63,26 @@ def running_server(admin: HostPort | None) -> str | None:
         return None
     finally:
         connection.close()
+
+
+def examine_warm_start(config: Config) -> Iterator[Finding]:
+    """Whether the folder can be written; nothing is made here."""
+    folder = config.warm_start.folder
+    if folder is None:
+        return
+    check, place = "warm start", folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        yield failed(check, f"{place} is no folder", "set `warm_start.folder` to another path")
+    elif not os.access(place, os.W_OK | os.X_OK):
+        yield failed(
+            check,
+            f"{place} cannot be written by this user ({os.getuid()})",
+            "give the pod's user (fsGroup) or unit the right, or mount a volume there",
+        )
+    else:
+        yield ok(check, f"{folder} can be written")
 
 
 def examine_file_handles(config: Config) -> Finding:

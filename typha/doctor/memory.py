@@ -2,8 +2,8 @@
 
     needed = (PROCESS + keys and values + ENTRY x entries + connection x agents) x (1 + HEADROOM)
 
-Source of the numbers: docs/benchmarks.md (`bench growth`, `bench felix`); `bench growth` measures ENTRY and the
-connection anew.
+Source of the numbers: docs/benchmarks.md (`bench growth`, `bench felix`); `bench felix` measures ENTRY anew,
+`bench growth` the connection.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["Load", "available", "examine", "needed_bytes"]
 MB: Final = 1_000_000
 # The process with its libraries and nothing to serve: 1,000 objects and 100 agents are 69.7 MB.
 PROCESS_BYTES: Final = 69 * MB
-# Beside key and value: 562 B for an object whose key and value have 186.
-ENTRY_BYTES: Final = 376
+# Beside key and value (`bench felix`): Python's own, the dicts, the index by node.
+ENTRY_BYTES: Final = 460
 # An idle agent: 4.11 KB; with TLS asyncio's buffers and OpenSSL's state come on top.
 CONNECTION_BYTES: Final = 4_200
 TLS_CONNECTION_BYTES: Final = 45_000

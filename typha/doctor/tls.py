@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from typha.config.model import TlsConfig
+from typha.config.identity import TlsConfig
 from typha.doctor.findings import Finding, Outcome, ok
 from typha.tls_files import Level, Report, Use
 from typha.tls_files import examine as examine_files

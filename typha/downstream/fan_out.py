@@ -40,9 +40,8 @@ _CLOCK_EVERY: Final = 16
 
 
 class FanOut:
-    """All welcomed subscribers. ``wake`` is called when a round has something to do; ``is_eager`` says that it
-    should not wait for the pause, because somebody reads as fast as we write. ``on_evidence`` is told when a client
-    proves that the cluster was restored.
+    """All welcomed subscribers. ``wake`` is called when a round has something to do; ``is_eager``: it should not wait,
+    because somebody reads as fast as we write. ``on_evidence`` is told when a client proves that etcd was restored.
     """
 
     def __init__(
@@ -121,8 +120,7 @@ class FanOut:
             self._views.tick()
         if not self.joiners.count:
             self.walks.drop_unread_snapshots()
-        for key in [key for key, stream in self._streams.items() if not stream.groups]:
-            del self._streams[key]
+        self._streams = {key: stream for key, stream in self._streams.items() if stream.groups}
         for topic in self._catalog.topics.values():
             topic.views.drop_unread(now)
 
@@ -285,8 +283,7 @@ class FanOut:
         for subscription in session.subscriptions:
             if subscription.phase is Phase.SETTLING:
                 wait |= self._settle_one(subscriber, subscription)
-        live = [s for s in session.subscriptions if s.phase is Phase.LIVE]
-        finished = [s for s in live if s.owes_bookmark and s.topic.has_synced]
+        finished = [s for s in session.subscriptions if s.is_complete and s.owes_bookmark]
         if finished:
             for subscription in finished:
                 subscription.owes_bookmark = False

@@ -176,15 +176,15 @@ class NativeSession(Session):
             return []
         try:
             load = self._admit()
-            if is_question(self._hello):
-                self._answer(self._hello, load, now)
-                return []
             if self.caller.needs_review(self._hello.token):
                 self.state = SessionState.REVIEW
                 return []
             if self.state is SessionState.REVIEW:
                 self.state = SessionState.HELLO
             self.caller.check()
+            if is_question(self._hello):
+                self._answer(self._hello, load, now)
+                return []
             if self._catalog.cluster is None:
                 self._await_seen(now)
                 return []
@@ -209,7 +209,8 @@ class NativeSession(Session):
         """To who asks how loaded this server is; another Hello may follow. Raises RefusedError."""
         check_protocol(hello)
         if missing := unready(self._feeds, self._catalog):
-            raise RefusedError(RefusalCode.NOT_READY, f"not complete yet: {', '.join(missing[:5])}")
+            names = ", ".join(self.caller.shown(missing)[:5])
+            raise RefusedError(RefusalCode.NOT_READY, f"not complete yet: {names or 'a topic'}")
         self._hello = None
         self.deadline_at = now + self._settings.handshake_timeout_s
         self.say(encode_message(self._welcome_of(hello, (), None, load)))

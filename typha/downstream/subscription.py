@@ -80,6 +80,11 @@ class Subscription:
         return self.topic.has_synced or (self.topic.is_warm and self.seen <= self.topic.head)
 
     @property
+    def is_complete(self) -> bool:
+        """Caught up with a topic that is complete: what a Bookmark says."""
+        return self.phase is Phase.LIVE and self.topic.has_synced
+
+    @property
     def needs_snapshot(self) -> bool:
         """Settling without a position: wants a place among the joiners."""
         return self.phase is Phase.SETTLING and self.position is None

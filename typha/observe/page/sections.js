@@ -78,7 +78,7 @@ export class Sections {
     this.watches.update(page.upstream.reflectors);
     setText(byId("watches-count"), page.upstream.address);
     this.neighbours(page.server);
-    this.optional("certificates", this.certificates, page.certificates);
+    this.identity(page.identity);
     this.announce(topics);
   }
 
@@ -143,6 +143,15 @@ export class Sections {
     for (const one of all) one.share = total ? one.subscribers / total : 0;
     this.optional("replicas", this.replicas, others.length ? all : null);
     setText(byId("replicas-count"), server.share === null ? "" : `this one keeps at most ${count(server.share)}`);
+  }
+
+  // The files of TLS, and when the first certificate in each ends; a server in plain text has none.
+  identity(identity) {
+    const now = Date.now() / 1000;
+    const ends = Object.entries(identity?.expires_at ?? {});
+    const state = identity?.reload_pending ? "the files on disk cannot be used" : "in force";
+    const rows = ends.map(([name, at]) => ({ name: said(name), expires_s: at - now, at, state }));
+    this.optional("certificates", this.certificates, rows.length ? rows : null);
   }
 
   // Sections that only some servers have.
@@ -210,7 +219,15 @@ const REPLICA_COLUMNS = [
   { name: "Share", number: true, cell: (replica) => `${(replica.share * 100).toFixed(0)} %`, sort: (replica) => replica.share },
 ];
 
+const SOON_S = 14 * 86400;
+const ending = (one) => (one.expires_s <= 0 ? `${seconds(-one.expires_s)} ago` : `in ${seconds(one.expires_s)}`);
+
 const CERTIFICATE_COLUMNS = [
-  { name: "Certificate", cell: (one) => one.name, sort: (one) => one.name },
-  { name: "Expires in", number: true, cell: (one) => ({ text: seconds(one.expires_s), tone: one.expires_s < 14 * 86400 ? "bad" : "" }), sort: (one) => one.expires_s },
+  { name: "File", cell: (one) => one.name, sort: (one) => one.name },
+  { name: "State", cell: (one) => ({ text: one.state, tone: one.state === "in force" ? "good" : "bad" }), sort: (one) => one.state },
+  {
+    name: "Ends", number: true,
+    cell: (one) => ({ text: ending(one), tone: one.expires_s < SOON_S ? "bad" : "", title: new Date(one.at * 1000).toISOString() }),
+    sort: (one) => one.expires_s,
+  },
 ];

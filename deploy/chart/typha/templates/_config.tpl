@@ -14,9 +14,6 @@
 {{- $_ := set $config "listen" (printf "0.0.0.0:%d" (int .Values.ports.agents)) }}
 {{- $_ := set $config "health" (printf "0.0.0.0:%d" (int .Values.ports.health)) }}
 {{- $_ := set $config "admin" (printf "127.0.0.1:%d" (int .Values.ports.admin)) }}
-{{- if not (or (hasKey $config "advertise") (hasKey (default dict $config.replicas) "service")) }}
-{{- $_ := set $config "advertise" (list (printf "%s.%s.svc:%d" (include "typha.fullname" .) .Release.Namespace (int .Values.ports.agents))) }}
-{{- end }}
 {{- if .Values.tls.enabled }}
 {{- $tls := dict "cert" "/etc/typha/tls/tls.crt" "key" "/etc/typha/tls/tls.key" }}
 {{- if .Values.tls.clientCertificates }}
@@ -26,7 +23,6 @@
 {{- else }}
 {{- $_ := set $config "insecure" true }}
 {{- end }}
-{{- $_ := set $config "replicas" (mergeOverwrite (dict "service" (include "typha.fullname" .)) (default dict $config.replicas)) }}
 {{- toYaml $config }}
 {{- end }}
 
@@ -34,7 +30,7 @@
 {{- define "typha.peersNamespace" -}}
 {{- $replicas := default dict .Values.config.replicas }}
 {{- $reads := index (include "typha.reads" . | fromJson) "" | default dict }}
-{{- if and (ne (toString $replicas.service) "") (not (has "endpointslices" (index $reads "discovery.k8s.io" | default list))) }}
+{{- if and $replicas.service (not (has "endpointslices" (index $reads "discovery.k8s.io" | default list))) }}
 {{- default .Release.Namespace $replicas.namespace }}
 {{- end }}
 {{- end }}

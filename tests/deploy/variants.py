@@ -33,6 +33,7 @@ CHART_VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "ha": {"replicas": 3, "spread": {"hosts": "DoNotSchedule", "zones": True}},
     "5,000 nodes": {"nodes": 5000},
     "policy-only": {"config": {"calico": {"feeds": ["felix"], "use_pod_cidr": True}}},
+    "tokens": {"config": {"tokens": {"audience": "typha"}}},
     "hostnetwork": {"hostNetwork": True},
     "topics": CUSTOM,
     "autoscale": {"autoscaling": {"enabled": True}},

@@ -14,6 +14,9 @@
 {{- $_ := set $config "listen" (printf "0.0.0.0:%d" (int .Values.ports.agents)) }}
 {{- $_ := set $config "health" (printf "0.0.0.0:%d" (int .Values.ports.health)) }}
 {{- $_ := set $config "admin" (printf "127.0.0.1:%d" (int .Values.ports.admin)) }}
+{{- if not (or (hasKey $config "advertise") (hasKey (default dict $config.replicas) "service")) }}
+{{- $_ := set $config "advertise" (list (printf "%s.%s.svc:%d" (include "typha.fullname" .) .Release.Namespace (int .Values.ports.agents))) }}
+{{- end }}
 {{- if .Values.tls.enabled }}
 {{- $tls := dict "cert" "/etc/typha/tls/tls.crt" "key" "/etc/typha/tls/tls.key" }}
 {{- if .Values.tls.clientCertificates }}

@@ -1,21 +1,26 @@
-"""Two servers and 200 agents over mutual TLS on a real API server: drained, killed, rebalanced, and nothing is lost."""
+"""Two servers and 200 agents over mutual TLS on a real API server: certificates and CA rotated, one server drained, one
+killed, rebalanced; and nothing is lost."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from asyncio import to_thread
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 import trustme
 
+from tests.e2e.agents import Agent
 from tests.e2e.house import House
 from tests.e2e.objects import PODS, pods_topic, relabel
 from tests.e2e.truth import Json
 from tests.e2e.typha_process import TyphaProcess
+from tests.kit.pems import Authority, replace
+from typha.downstream.tls import TlsFiles
+from typha_client import Tls
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -29,25 +34,34 @@ MOVES_S = 60.0
 
 
 class Certificates:
-    """One CA; what servers and agents show each other."""
+    """What servers and agents show each other, in files that are read anew when they change."""
 
     def __init__(self, folder: Path) -> None:
-        self._authority = trustme.CA()
-        self.ca = folder / "ca.pem"
-        self._authority.cert_pem.write_to_path(self.ca)
-        self.cert, self.key = folder / "server.pem", folder / "server-key.pem"
-        issued = self._authority.issue_cert("127.0.0.1", "localhost")
-        issued.private_key_pem.write_to_path(self.key)
-        for number, blob in enumerate(issued.cert_chain_pems):
-            blob.write_to_path(self.cert, append=number > 0)
+        folder.mkdir()
+        self._now = Authority(trustme.CA(), folder)
+        self.servers, self.agents = self._issue()
 
-    def of_agents(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.ca)
-        self._authority.issue_cert("agent.example").configure_cert(context)
-        return context
+    def _issue(self) -> tuple[TlsFiles, TlsFiles]:
+        return self._now.issue("server", common_name="typha"), self._now.issue("agent", common_name="agent")
+
+    def of_agents(self) -> Tls:
+        return Tls(ca=self._now.ca_file, cert=self.agents.cert, key=self.agents.key)
 
     def of_servers(self) -> Json:
-        return {"cert": str(self.cert), "key": str(self.key), "client_ca": str(self.ca)}
+        return {"cert": str(self.servers.cert), "key": str(self.servers.key), "client_ca": str(self._now.ca_file)}
+
+    def trust_another(self) -> None:
+        """A second CA beside the first: who has read it accepts certificates of both."""
+        self._next = Authority(trustme.CA(), self._now.folder)
+        replace(self._now.ca_file, self._now.ca.cert_pem.bytes() + self._next.ca.cert_pem.bytes())
+
+    def rotate(self) -> None:
+        """Every certificate and key anew, of the other CA."""
+        self._now = self._next
+        self._issue()
+
+    def forget_the_first(self) -> None:
+        replace(self._now.ca_file, self._now.ca.cert_pem.bytes())
 
 
 class Changes:
@@ -92,6 +106,20 @@ def held(server: TyphaProcess) -> int:
     return len(server.status()["subscribers"])
 
 
+def reloads(server: TyphaProcess) -> float:
+    return server.metrics().get('typha_tls_reloads_total{result="ok"}', 0.0)
+
+
+def read_since(before: list[float], *servers: TyphaProcess) -> bool:
+    return all(reloads(server) > count for server, count in zip(servers, before, strict=True))
+
+
+def cuts(agent: Agent) -> int:
+    """Connections that it had to make, beside its first and those that it was asked to make."""
+    numbers = agent.client.statistics()
+    return int(numbers["connects"] - numbers["moves"]) - 1
+
+
 async def shares(house: House, what: str, *servers: TyphaProcess) -> None:
     """Wait until all agents are held by these servers, each of which has its share."""
     even, seen = AGENTS / len(servers), [0]
@@ -109,7 +137,7 @@ async def test_a_drain_a_kill_and_an_empty_server(house: House, namespace: str, 
         await to_thread(house.rest.create, "v1/pods", pod(f"p{number}", f"n{number % 4}"), namespace)
     # Its bookkeeping for each callback is most of what 200 TLS connections in one process cost.
     asyncio.get_running_loop().set_debug(False)
-    certificates = Certificates(tmp_path)
+    certificates = Certificates(tmp_path / "pki")
     tls = certificates.of_agents()
     first = await house.serve({"pods": pods_topic(namespace)}, {"tls": certificates.of_servers()})
     second = await house.serve({"pods": pods_topic(namespace)}, {"tls": certificates.of_servers()})
@@ -125,6 +153,13 @@ async def test_a_drain_a_kill_and_an_empty_server(house: House, namespace: str, 
         await shares(house, "at first", first, second)
         for agent in agents:
             await agent.client.wait_synced(timeout=30)
+
+        # Another CA, and every certificate anew: nobody is cut, and whoever connects from here on shows the new ones.
+        for step in (certificates.trust_another, certificates.rotate, certificates.forget_the_first):
+            before = [reloads(server) for server in (first, second)]
+            await to_thread(step)
+            await house.wait_page("both servers have read it", partial(read_since, before, first, second))
+        await house.wait("nobody was cut", lambda: sum(cuts(agent) for agent in agents) == 0)
 
         # A rollout: the first is drained and comes back empty; agents move to it until shares are even.
         first.terminate()

@@ -43,6 +43,7 @@ def latency(name: str, quick: str, slow: str) -> dict[str, str]:
 
 ALL_QUICK, MOST_QUICK, FEW_SLOW = "0+1000x60", "0+995x60", "0+980x60"
 POD: Final = {"pod": "typha-0"}
+EXPIRY: Final = "typha_tls_certificate_expiry_timestamp_seconds"
 STATE: Final = {"topic": "pods", "state": "stale"}
 
 CASES: Final = (
@@ -290,6 +291,12 @@ CASES: Final = (
             one("typha_build_info", 'version="0.2.0"', of=OTHER): "1x80",
         },
     ),
+    # promtool's clock starts at 0: 13 days, and 15.
+    Case("TyphaCertificateEnding", "20m", POD | {"file": "client_ca"}, {one(EXPIRY, 'file="client_ca"'): "1123200x30"}),
+    Case("TyphaCertificateEnding", "20m", None, {one(EXPIRY, 'file="certificate"'): "1296000x30"}),
+    Case("TyphaCertificateNotRead", "20m", POD, {one("typha_tls_reload_pending"): "1x30"}),
+    # One of the two files was written a moment after the other.
+    Case("TyphaCertificateNotRead", "20m", None, {one("typha_tls_reload_pending"): "1 1 0x30"}),
 )
 
 

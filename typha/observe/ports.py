@@ -188,6 +188,7 @@ class Port:
             task = loop.create_task(self._serve(accepted, shown_peer(address)))
             self._waiting[task] = None
             task.add_done_callback(partial(self._ended, accepted))
+            await asyncio.sleep(0)  # sock_accept does not wait where somebody is there: the others have their turn
 
     def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
         self._waiting.pop(task, None)

@@ -5,7 +5,7 @@ reviewed on the server's loop, with those of agents.
 
 1. Nothing of the port is answered to who is not let in: no page, no file, no probe.
 2. The certificates are the agents' port's, those in force at each handshake; so is what is asked of a peer.
-3. Tokens that wait for a review take at most REVIEWS of the places that agents' have.
+3. At most REVIEWS tokens are asked about at a time, of the places that agents' have, each for at most TIMEOUT_S.
 4. A refusal has the words that an agent hears: 401 who is not known, 403 who has no right, 503 who cannot be known now.
 
 Road not taken: sessions and cookies. A browser shows its certificate by itself, everything else a header; what is not
@@ -107,7 +107,7 @@ class Door:
         return error_response(code, refusal.message)._replace(headers=headers)
 
     def _failed(self, error: ssl.SSLError, address: str) -> None:
-        reason, meaning = self._served.meaning(error, "browser")
+        reason, meaning = self._served.meaning(error, "client")
         log.warning(
             "TLS handshake failed", extra={"port": "admin", "address": address, "reason": reason, "error": meaning}
         )

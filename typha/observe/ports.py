@@ -178,17 +178,24 @@ class Port:
                 log.warning("cannot accept", extra={"error": str(error), "retry_after_s": _ACCEPT_RETRY_S})
                 await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            if len(self._waiting) + len(self._answering) >= MAX_CONNECTIONS:
-                oldest = next(iter(self._waiting), None)
-                if oldest is None:
-                    accepted.close()
-                    continue
-                del self._waiting[oldest]
-                oldest.cancel()
-            task = loop.create_task(self._serve(accepted, shown_peer(address)))
-            self._waiting[task] = None
-            task.add_done_callback(partial(self._ended, accepted))
+            if self._has_room():
+                task = loop.create_task(self._serve(accepted, shown_peer(address)))
+                self._waiting[task] = None
+                task.add_done_callback(partial(self._ended, accepted))
+            else:
+                accepted.close()
             await asyncio.sleep(0)  # sock_accept does not wait where somebody is there: the others have their turn
+
+    def _has_room(self) -> bool:
+        """Whether one more may come; one that waits for its request may have to go for it."""
+        if len(self._waiting) + len(self._answering) < MAX_CONNECTIONS:
+            return True
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        del self._waiting[oldest]
+        oldest.cancel()
+        return True
 
     def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
         self._waiting.pop(task, None)

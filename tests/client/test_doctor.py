@@ -105,7 +105,10 @@ def test_tls_and_its_names(capsys: pytest.CaptureFixture[str], authority: trustm
         assert "DNS localhost, signed by" in checks["TLS"]["what"]
         code, checks = run(capsys, f"127.0.0.1:{server.port}", "--tls-ca", ca)
         assert code == 1
-        assert checks["TLS"]["what"] == "its certificate is not for 127.0.0.1: its names are DNS localhost"
+        assert checks["TLS"]["what"] == (
+            "the server's certificate is not accepted: IP address mismatch, certificate is not valid for '127.0.0.1'; "
+            "its names are DNS localhost"
+        )
 
 
 def test_the_wrong_ca_is_named(

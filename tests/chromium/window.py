@@ -35,11 +35,15 @@ class Window:
         self.complaints: list[str] = []
         page.on("console", lambda message: self._said(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error}"))
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url} {request.failure}"))
+        page.on("requestfailed", lambda request: self._failed(request.url, request.failure or ""))
 
     def _said(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
             self.complaints.append(f"{kind}: {text}")
+
+    def _failed(self, url: str, why: str) -> None:
+        if why != "net::ERR_ABORTED":  # asked by a page that was left or loaded anew meanwhile
+            self.complaints.append(f"failed: {url} {why}")
 
     async def open(self, url: str) -> None:
         """Load the page and wait for its first picture."""

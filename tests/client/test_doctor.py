@@ -98,6 +98,12 @@ def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, checks["connect"]["outcome"]) == (1, "fail")
 
 
+def test_nobody_listens_on_a_socket(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, checks = run(capsys, f"unix:{tmp_path}/s.sock")
+    assert (code, checks["name"]["outcome"], checks["connect"]["outcome"]) == (1, "ok", "fail")
+    assert f"{tmp_path}/s.sock: [Errno 2]" in checks["connect"]["what"]
+
+
 def test_tls_and_its_names(capsys: pytest.CaptureFixture[str], authority: trustme.CA, ca: str) -> None:
     with serving(context_of(authority.issue_cert("localhost"))) as server:
         code, checks = run(capsys, f"localhost:{server.port}", "--tls-ca", ca, "--feed", "inventory")

@@ -89,7 +89,8 @@ def _formula(documents: Sequence[Document]) -> str:
     agents = f"agents x {costs.agent_bytes / 1e3:.1f} KB"
     said = f"From `bench growth`, {least:,} to {most:,} objects whose keys and values are {values:.0f} B each:"
     cores = f"cores  = {costs.base:.3f} + agents x ({sends})"
-    memory = f"memory = {costs.base_bytes / 1e6:.0f} MB + {agents} + objects x {costs.object_bytes:.0f} B"
+    beside = f"bytes of key and value + {costs.object_bytes - values:.0f} B"
+    memory = f"memory = {costs.base_bytes / 1e6:.0f} MB + {agents} + objects x ({beside})"
     return f"{said}\n\n```text\n{cores}\n{memory}\n```"
 
 

@@ -7,12 +7,12 @@ import asyncio
 import json
 import os
 import socket
-import ssl
 import sys
 from collections.abc import Sequence
 
 from typha_client.doctor import FAIL, Finding, Question, examine
 from typha_client.endpoints import Server, parse_server
+from typha_client.tls import Tls
 
 _EXAMPLE = """example:
   python -m typha_client doctor typha.typha-system:5473 --feed felix --tls-ca ca.crt
@@ -39,13 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doctor.add_argument("--tls-ca", metavar="FILE", help="TLS with this CA (PEM)")
     doctor.add_argument("--tls-cert", metavar="FILE", help="own certificate (PEM)")
     doctor.add_argument("--tls-key", metavar="FILE", help="its key (PEM)")
+    doctor.add_argument(
+        "--server-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who the server must be: cn:, uri: or dns:NAME; may be repeated",
+    )
     doctor.add_argument("--token-file", metavar="FILE", help="bearer token")
     doctor.add_argument("--timeout", type=float, default=30.0, help="seconds for each step (30)")
     doctor.add_argument("-o", "--output", choices=("table", "json"), default="table")
     options = parser.parse_args(arguments)
     try:
         question = _question(options)
-    except (OSError, ssl.SSLError, ValueError) as error:
+    except (OSError, ValueError) as error:
         doctor.error(str(error))
     return asyncio.run(_run(question, as_json=options.output == "json"))
 
@@ -59,18 +66,12 @@ def _server(text: str) -> Server:
 
 def _question(options: argparse.Namespace) -> Question:
     tls = None
-    if options.tls or options.tls_ca or options.tls_cert:
-        try:
-            tls = ssl.create_default_context(cafile=options.tls_ca)
-        except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"--tls-ca {options.tls_ca}: {error}") from None
+    if options.tls or options.tls_ca or options.tls_cert or options.server_name:
+        # One file may hold both.
+        tls = Tls(options.tls_ca, options.tls_cert, options.tls_key or options.tls_cert, options.server_name)
+        tls.source()
     elif options.tls_key:
         raise ValueError("--tls-key without --tls-cert")
-    if tls is not None and options.tls_cert:
-        try:
-            tls.load_cert_chain(options.tls_cert, options.tls_key, password="")
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise ValueError(f"--tls-cert {options.tls_cert} with --tls-key {options.tls_key}: {error}") from None
     token = None
     if options.token_file:
         with open(options.token_file, encoding="utf-8") as file:
@@ -81,7 +82,6 @@ def _question(options: argparse.Namespace) -> Question:
         feed=options.feed,
         topics=tuple(options.topic),
         tls=tls,
-        ca=options.tls_ca or "the system's CAs",
         token=token,
         timeout_s=options.timeout,
     )

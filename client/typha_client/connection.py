@@ -31,7 +31,7 @@ HELD_LIMIT_BYTES: Final = 16 * 1024 * 1024
 # 5,000 agents reconnecting: asyncio's default of 60 s would keep dead handshakes.
 TLS_SHUTDOWN_TIMEOUT_S: Final = 2.0
 # The host name to look for in the certificate of who listens on a socket of this machine.
-_LOCAL_NAME: Final = "localhost"
+LOCAL_NAME: Final = "localhost"
 QUESTION_TIMEOUT_S: Final = 5.0
 
 OnEvents = Callable[["Connection", list[Event]], None]
@@ -240,7 +240,7 @@ async def open_connection(
     if tls is not None:
         secured = {
             "ssl": tls.context(),
-            "server_hostname": target.server.host if path is None else _LOCAL_NAME,
+            "server_hostname": target.server.host if path is None else LOCAL_NAME,
             "ssl_handshake_timeout": timeout_s,
             "ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT_S,
         }

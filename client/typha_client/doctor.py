@@ -5,7 +5,8 @@ Its place: beside the data path; ``python -m typha_client doctor`` prints what c
 
 Invariants
 1. Each step is told once; what cannot be asked after a failure is not asked.
-2. Standard library and msgpack alone, as all of this package. Nothing secret is in any text.
+2. A failure of TLS is told in the words of the agent's own errors (`typha_client.tls`); more may follow them.
+3. Standard library and msgpack alone, as all of this package. Nothing secret is in any text.
 
 Road not taken: parsing certificates here. Of one that is refused, OpenSSL itself tells the names: it is looked at once
 more with the certificate itself as the only trusted one.
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -26,9 +26,11 @@ from typha.version import __version__
 from typha.wire.errors import RefusedError, WireError
 from typha.wire.states import RefusalCode, TopicState
 from typha_client.connect import connect
-from typha_client.endpoints import Server
+from typha_client.connection import LOCAL_NAME, resolve
+from typha_client.endpoints import Server, socket_path
 from typha_client.replica import Replicas
 from typha_client.session import Session, Subscription
+from typha_client.tls import CertificateRefusedError, ServerNotTrustedError, Tls, TlsError, explain
 
 __all__ = ["Finding", "Question", "examine"]
 
@@ -54,14 +56,13 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask for. ``tls`` None is plain TCP; ``ca`` names where its CAs come from, for messages."""
+    """What to ask for. ``tls`` None is plain TCP; its files must be ones that can be used (``Tls.source``)."""
 
     server: Server
     node: str
     feed: str | None = None
     topics: tuple[str, ...] = ()
-    tls: ssl.SSLContext | None = None
-    ca: str = "the system's CAs"
+    tls: Tls | None = None
     token: str | None = None
     timeout_s: float = 30.0
 
@@ -70,13 +71,12 @@ async def examine(question: Question) -> AsyncIterator[Finding]:
     """Findings as they are made; a failed step ends it."""
     server = question.server
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+        addresses = await resolve(server.host, server.port)
     except OSError as error:
         yield Finding(
             "name", FAIL, f"{server.host} does not resolve: {error}", "is the name right, and does DNS answer?"
         )
         return
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
     yield Finding("name", OK, f"{server.host} is {', '.join(addresses)}")
     reached = None
     for address in addresses:
@@ -86,7 +86,7 @@ async def examine(question: Question) -> AsyncIterator[Finding]:
     if reached is None:
         return
     if question.tls is not None:
-        finding = await _handshake(question, reached)
+        finding = await _handshake(question, question.tls, reached)
         yield finding
         if finding.outcome == FAIL:
             return
@@ -100,71 +100,94 @@ async def examine(question: Question) -> AsyncIterator[Finding]:
 
 
 async def _connect(question: Question, address: str) -> Finding:
-    port, started_at = question.server.port, time.monotonic()
+    started_at, where = time.monotonic(), f"{address} port {question.server.port}"
+    if socket_path(address) is not None:
+        where = address
     try:
         async with asyncio.timeout(question.timeout_s):
-            _, writer = await asyncio.open_connection(address, port)
+            _, writer = await _open(question, address, None)
     except TimeoutError:
         return Finding(
             "connect",
             FAIL,
-            f"{address} port {port}: no answer within {question.timeout_s:g} s",
+            f"{where}: no answer within {question.timeout_s:g} s",
             "a NetworkPolicy or firewall drops it, or the host is down",
         )
     except OSError as error:
-        return Finding("connect", FAIL, f"{address} port {port}: {error}", "is a server running there, on this port?")
+        return Finding("connect", FAIL, f"{where}: {error}", "is a server running there, on this port?")
     await _closed(writer)
-    return Finding("connect", OK, f"{address} port {port}, in {_ms(started_at)}")
+    return Finding("connect", OK, f"{where}, in {_ms(started_at)}")
 
 
-async def _open(question: Question, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    named = None if question.tls is None else question.server.host
-    return await asyncio.open_connection(address, question.server.port, ssl=question.tls, server_hostname=named)
+async def _open(
+    question: Question, address: str, tls: ssl.SSLContext | None, named: str | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    path = socket_path(address)
+    if path is not None:
+        named = LOCAL_NAME if named is None and tls is not None else named
+        return await asyncio.open_unix_connection(path, ssl=tls, server_hostname=named)
+    named = question.server.host if named is None and tls is not None else named
+    return await asyncio.open_connection(address, question.server.port, ssl=tls, server_hostname=named)
 
 
-async def _handshake(question: Question, address: str) -> Finding:
+def _context(question: Question) -> ssl.SSLContext | None:
+    return None if question.tls is None else question.tls.source().context()
+
+
+async def _handshake(question: Question, tls: Tls, address: str) -> Finding:
     started_at = time.monotonic()
     try:
         async with asyncio.timeout(question.timeout_s):
-            _, writer = await _open(question, address)
+            _, writer = await _open(question, address, _context(question))
     except ssl.SSLCertVerificationError as error:
-        presented = await _presented(question, address)
-        return _not_accepted(question, error, presented)
+        return _not_accepted(tls, error, await _presented(question, address))
     except (ssl.SSLError, OSError, TimeoutError) as error:
         text = str(error) or type(error).__name__
         if "WRONG_VERSION_NUMBER" in text or "RECORD_LAYER_FAILURE" in text:
             return Finding("TLS", FAIL, "the server speaks plain TCP on this port", "leave --tls* out")
-        hint = "the server's log says more; does it ask for a client certificate (--tls-cert, --tls-key)?"
-        return Finding("TLS", FAIL, f"the handshake failed: {text}", hint)
+        explained = explain(error)
+        return Finding("TLS", FAIL, str(explained or f"the handshake failed: {text}"), _tls_hint(explained))
     shown = writer.get_extra_info("peercert") or {}
     version = (writer.get_extra_info("cipher") or ("", "TLS", 0))[1]
     await _closed(writer)
+    try:
+        tls.source().check_server(shown)
+    except ServerNotTrustedError as error:
+        return Finding("TLS", FAIL, str(error), "is it the right server, and are the names given with --server-name?")
     return Finding("TLS", OK, f"{version} in {_ms(started_at)}; {_described(shown)}")
 
 
-def _not_accepted(question: Question, error: ssl.SSLCertVerificationError, shown: Mapping[str, Any] | None) -> Finding:
-    what = f"its certificate is not accepted: {error.verify_message}"
+def _not_accepted(tls: Tls, error: ssl.SSLCertVerificationError, shown: Mapping[str, Any] | None) -> Finding:
+    what, said = str(explain(error)), error.verify_message
+    if "ostname" in said or "IP address mismatch" in said:
+        names = ", ".join(_names(shown or {})) or "none"
+        hint = "connect to one of its names, have it issued with this one, or say with --server-name who it must be"
+        return Finding("TLS", FAIL, f"{what}; its names are {names}", hint)
     if shown:
         what += f"; it is of {_described(shown)}"
-    elif "expired" not in error.verify_message:
+    elif "expired" not in said:
         what += "; nothing more can be read of it"
-    if "ostname" in error.verify_message or "IP address mismatch" in error.verify_message:
-        names = ", ".join(_names(shown or {})) or "none"
-        return Finding(
-            "TLS",
-            FAIL,
-            f"its certificate is not for {question.server.host}: its names are {names}",
-            "connect to one of its names, or have it issued with this one",
-        )
-    if "expired" in error.verify_message:
+    if "expired" in said:
         return Finding("TLS", FAIL, what, "renew the server's certificate; the server reads it anew")
-    held = "; ".join(_name_of(each["subject"]) for each in _ca_certificates(question)) or "none"
-    hint = f"give the CA that signed it with --tls-ca; {question.ca} holds: {held}"
+    held = "; ".join(_name_of(each["subject"]) for each in _ca_certificates(tls)) or "none"
+    hint = f"give the CA that signed it with --tls-ca; {tls.ca or 'the list of system CAs'} holds: {held}"
     return Finding("TLS", FAIL, what, hint)
 
 
-def _ca_certificates(question: Question) -> list[Any]:
-    held = [] if question.tls is None else question.tls.get_ca_certs()
+def _tls_hint(explained: TlsError | None) -> str:
+    """What to do about a handshake that the server ended."""
+    if not isinstance(explained, CertificateRefusedError):
+        return "the server's log says why"
+    text = str(explained)
+    if "none was shown" in text:
+        return "give --tls-cert and --tls-key"
+    if "expired" in text:
+        return "renew the certificate of --tls-cert; agents read it anew"
+    return "give a certificate that a CA of the server's tls.client_ca has signed; the server's log says more"
+
+
+def _ca_certificates(tls: Tls) -> list[Any]:
+    held = tls.source().context().get_ca_certs()
     return held if len(held) <= 10 else []  # the system's hundred are no help
 
 
@@ -175,14 +198,14 @@ async def _presented(question: Question, address: str) -> Mapping[str, Any] | No
     blind.verify_mode = ssl.CERT_NONE
     try:
         async with asyncio.timeout(question.timeout_s):
-            _, writer = await asyncio.open_connection(address, question.server.port, ssl=blind, server_hostname="")
+            _, writer = await _open(question, address, blind, "")
             der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
             await _closed(writer)
             pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             pinned.check_hostname = False
             pinned.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             pinned.load_verify_locations(cadata=der)
-            _, writer = await asyncio.open_connection(address, question.server.port, ssl=pinned, server_hostname="")
+            _, writer = await _open(question, address, pinned, "")
             shown: Mapping[str, Any] = writer.get_extra_info("peercert")
             await _closed(writer)
     except (OSError, ssl.SSLError, ValueError, TimeoutError):
@@ -222,12 +245,9 @@ async def _hello(question: Question, address: str) -> AsyncIterator[Finding]:
         yield Finding("hello", FAIL, f"no Welcome within {question.timeout_s:g} s", "`typha status` at the server")
         return
     except (OSError, ssl.SSLError) as error:
-        text = str(error)
-        if "certificate required" in text.lower() or "CERTIFICATE_REQUIRED" in text:
-            yield Finding("hello", FAIL, "the server asks for a client certificate", "give --tls-cert and --tls-key")
-        else:
-            hint = "the server's log says why; is our certificate one that its tls.client_ca has signed?"
-            yield Finding("hello", FAIL, f"the connection broke: {text or type(error).__name__}", hint)
+        explained = explain(error)
+        text = str(explained or f"the connection broke: {error or type(error).__name__}")
+        yield Finding("hello", FAIL, text, _tls_hint(explained))
         return
     welcome, refusal = session.welcome, session.error
     if welcome is not None:
@@ -273,7 +293,7 @@ _REFUSALS: Final[Mapping[str, str]] = {
 
 async def _converse(question: Question, address: str, session: Session) -> bytes:
     """Until there is an answer or an end; the first bytes that came."""
-    reader, writer = await _open(question, address)
+    reader, writer = await _open(question, address, _context(question))
     first = b""
     try:
         while session.welcome is None and not session.is_closed:

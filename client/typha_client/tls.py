@@ -111,7 +111,7 @@ class TlsSource:
 def explain(error: BaseException | None) -> TlsError | None:
     """What a failed handshake (or the alert that ended a connection) means; None where it is not about TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        said = error.verify_message or str(error)
+        said = (error.verify_message or str(error)).rstrip(".")
         return ServerNotTrustedError(f"the server's certificate is not accepted: {said}")
     if not isinstance(error, ssl.SSLError):
         return None

@@ -66,4 +66,4 @@ def test_a_figure_that_is_missing_is_named() -> None:
 def test_the_formula_shows_the_constants() -> None:
     shown = BLOCKS["formula"]([GROWTH])
     assert "cores  = 0.050 + agents x (rounds/s x 10.00 us + changes/s x 0.100 us)" in shown
-    assert "memory = 60 MB + agents x 4.0 KB + objects x 500 B" in shown
+    assert "memory = 60 MB + agents x 4.0 KB + objects x (bytes of key and value + 320 B)" in shown

@@ -98,6 +98,12 @@ def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, checks["connect"]["outcome"]) == (1, "fail")
 
 
+def test_nobody_listens_on_a_socket(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, checks = run(capsys, f"unix:{tmp_path}/s.sock")
+    assert (code, checks["name"]["outcome"], checks["connect"]["outcome"]) == (1, "ok", "fail")
+    assert f"{tmp_path}/s.sock: [Errno 2]" in checks["connect"]["what"]
+
+
 def test_tls_and_its_names(capsys: pytest.CaptureFixture[str], authority: trustme.CA, ca: str) -> None:
     with serving(context_of(authority.issue_cert("localhost"))) as server:
         code, checks = run(capsys, f"localhost:{server.port}", "--tls-ca", ca, "--feed", "inventory")
@@ -105,7 +111,10 @@ def test_tls_and_its_names(capsys: pytest.CaptureFixture[str], authority: trustm
         assert "DNS localhost, signed by" in checks["TLS"]["what"]
         code, checks = run(capsys, f"127.0.0.1:{server.port}", "--tls-ca", ca)
         assert code == 1
-        assert checks["TLS"]["what"] == "its certificate is not for 127.0.0.1: its names are DNS localhost"
+        assert checks["TLS"]["what"] == (
+            "the server's certificate is not accepted: IP address mismatch, certificate is not valid for '127.0.0.1'; "
+            "its names are DNS localhost"
+        )
 
 
 def test_the_wrong_ca_is_named(

@@ -90,6 +90,7 @@ def serving(
     (folder / "typha.yaml").write_text(configuration_text(manifests))
     settings = {
         "KUBECONFIG": str(kubeconfig),
+        "TYPHA_CONFIG": str(folder / "typha.yaml"),
         "TYPHA_LISTEN": f"127.0.0.1:{agents_port}",
         "TYPHA_HEALTH": f"127.0.0.1:{health_port}",
         "TYPHA_ADMIN": "off",
@@ -101,7 +102,7 @@ def serving(
         "TYPHA_TLS_KEY": str(secret / "tls.key"),
         "TYPHA_TLS_CLIENT_CA": str(secret / "ca.crt"),
     }
-    command = [sys.executable, "-m", "typha", *container_of(manifests)["args"][:-1], str(folder / "typha.yaml")]
+    command = [sys.executable, "-m", "typha", *container_of(manifests)["args"]]
     variables = os.environ | settings
     with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as process:
         try:

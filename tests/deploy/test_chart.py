@@ -13,7 +13,7 @@ from tests.deploy.generated import CHART, DEPLOY
 from tests.deploy.rendering import Manifest, chart, configuration, container_of, every, find, kustomized, pod_of
 from tests.deploy.variants import CHART_VALUES
 from typha.config.load import settings_of
-from typha.doctor.memory import Load, needed_bytes
+from typha.doctor.memory import CALICO_VALUE_BYTES, Load, needed_bytes
 from typha.version import __version__
 
 # The overlay and the chart's values that must say the same.
@@ -129,20 +129,20 @@ def test_replicas_follow_nodes(nodes: int, replicas: int) -> None:
     ("values", "objects", "agents", "request_mib"),
     [
         ({"nodes": 100}, 6_000, 400, 128),
-        ({"nodes": 1000}, 60_000, 4_000, 384),
+        ({"nodes": 1000}, 60_000, 4_000, 448),
         # Six servers, of which five carry all while one is missing.
-        ({"nodes": 5000}, 300_000, 4_000, 576),
-        ({"nodes": 5000, "agentsPerNode": 1}, 300_000, 1_000, 384),
-        ({"nodes": 5000, "objectsPerNode": 200}, 1_000_000, 4_000, 1088),
-        ({"nodes": 5000, "replicas": 3}, 300_000, 10_000, 928),
+        ({"nodes": 5000}, 300_000, 4_000, 864),
+        ({"nodes": 5000, "agentsPerNode": 1}, 300_000, 1_000, 704),
+        ({"nodes": 5000, "objectsPerNode": 200}, 1_000_000, 4_000, 2112),
+        ({"nodes": 5000, "replicas": 3}, 300_000, 10_000, 1248),
     ],
 )
 def test_memory_follows_the_formula(values: dict[str, Any], objects: int, agents: int, request_mib: int) -> None:
-    """That of `typha doctor`, for objects whose keys and values have the size that `bench growth` measured."""
+    """That of `typha doctor`, for objects whose keys and values have the mean size of Calico's feed."""
     resources = container_of(chart(values))["resources"]
     assert resources["requests"]["memory"] == f"{request_mib}Mi"
     assert resources["limits"] == {"memory": f"{2 * request_mib}Mi"}
-    load = Load(objects=objects, entries=objects, value_bytes=186 * objects, agents=agents, tls=True)
+    load = Load(objects=objects, entries=objects, value_bytes=CALICO_VALUE_BYTES * objects, agents=agents, tls=True)
     assert request_mib - 32 < needed_bytes(load) / 2**20 <= request_mib
 
 

@@ -253,7 +253,10 @@ def test_the_pod_is_locked_down(manifests: list[Manifest]) -> None:
 def test_files_are_mounted_where_the_configuration_looks(manifests: list[Manifest]) -> None:
     mounts = {mount["name"]: mount for mount in container_of(manifests)["volumeMounts"]}
     assert all(mount["readOnly"] for mount in mounts.values())
-    assert container_of(manifests)["args"] == ["serve", "--config", f"{mounts['config']['mountPath']}/typha.yaml"]
+    assert container_of(manifests)["args"] == ["serve"]
+    # What `kubectl exec` starts in the container reads the same configuration.
+    variables = {each["name"]: each["value"] for each in container_of(manifests)["env"]}
+    assert variables["TYPHA_CONFIG"] == f"{mounts['config']['mountPath']}/typha.yaml"
     tls = configuration(manifests).get("tls")
     assert ("tls" in mounts) is (tls is not None)
     if tls is not None:

@@ -1,10 +1,12 @@
-"""Tokens, names and rights against a real API server: who is refused, and that log and error name one cause."""
+"""Tokens, names and rights against a real API server: who is refused, and that log, error and doctor name one cause."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import ssl
+import subprocess
+import sys
 import time
 from asyncio import to_thread
 from contextlib import closing
@@ -71,6 +73,19 @@ def errors(server: TyphaProcess) -> list[str]:
     return [str(line.get("error", "")) for line in lines if line.get("error")]
 
 
+async def doctor_says(server: TyphaProcess, pki: Authority, token: str, text: str) -> None:
+    """`python -m typha_client doctor` with that token fails, once, and for that."""
+    file = pki.folder / "token"
+    file.write_text(token)
+    asked = [server.address, "--tls-ca", pki.ca_file, "--token-file", file, "--topic", "pods", "-o", "json"]
+    command = [sys.executable, "-m", "typha_client", "doctor", *map(str, asked)]
+    done = await to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    (failed,) = [check for check in json.loads(done.stdout)["checks"] if check["outcome"] == "fail"]
+    assert text in failed["what"]
+    assert failed["hint"]
+
+
 def wait_for_log(server: TyphaProcess, text: str) -> None:
     deadline = time.monotonic() + 20
     while not any(text in error for error in errors(server)):
@@ -113,6 +128,7 @@ async def test_a_token_for_another_audience(house: House, pki: Authority, namesp
         assert "audience" in refused.message
         assert AUDIENCE in refused.message
         await to_thread(wait_for_log, server, refused.message)
+        await doctor_says(server, pki, token, refused.message)
     assert "neither" not in (await refusal(agent(server, pki, "nonsense"))).message
 
 
@@ -129,6 +145,7 @@ async def test_a_token_whose_pod_is_gone_ends_its_connection(house: House, pki: 
         await house.wait("the token is refused", lambda: isinstance(one.last_error, RefusedError))
         assert "the token was refused" in str(one.last_error)
         await to_thread(wait_for_log, server, "the token was refused")
+        await doctor_says(server, pki, tokens[0], "the token was refused")
         await house.wait("the other goes on", lambda: f"{namespace}/one" not in [e.key for e in two.list("pods")])
         assert two.statistics()["connects"] == 1
         assert two.last_error is None

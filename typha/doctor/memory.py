@@ -3,7 +3,8 @@
     needed = (PROCESS + keys and values + ENTRY x entries + connection x agents) x (1 + HEADROOM)
 
 Source of the numbers: docs/benchmarks.md (`bench growth`, `bench felix`); `bench felix` measures ENTRY anew,
-`bench growth` the connection.
+`bench growth` the connection. The chart and docs/deployment.md, which know no cluster, use the same numbers with
+CALICO_VALUE_BYTES; a test holds them together, and to the stored results.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ MB: Final = 1_000_000
 PROCESS_BYTES: Final = 69 * MB
 # Beside key and value (`bench felix`): Python's own, the dicts, the index by node.
 ENTRY_BYTES: Final = 460
+# Key and value of an entry in the mean of Calico's whole feed: 90 MB in 105,533 entries (`bench felix`). Endpoints
+# alone are 477 B; blocks of addresses and EndpointSlices, a 25th of the entries, are 10 KB each.
+CALICO_VALUE_BYTES: Final = 850
 # An idle agent: 4.11 KB; with TLS asyncio's buffers and OpenSSL's state come on top.
 CONNECTION_BYTES: Final = 4_200
 TLS_CONNECTION_BYTES: Final = 45_000

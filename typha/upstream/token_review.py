@@ -22,7 +22,7 @@ import aiohttp
 import msgspec
 
 from typha.upstream.api_session import ApiSession
-from typha.upstream.errors import BadAnswerError, UpstreamError
+from typha.upstream.errors import BadAnswerError
 
 __all__ = ["ReviewedToken", "TokenNotValidError", "review"]
 

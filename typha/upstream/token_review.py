@@ -22,7 +22,7 @@ import aiohttp
 import msgspec
 
 from typha.upstream.api_session import ApiSession
-from typha.upstream.errors import BadAnswerError, UpstreamError
+from typha.upstream.errors import BadAnswerError
 
 __all__ = ["ReviewedToken", "TokenNotValidError", "review"]
 
@@ -33,8 +33,11 @@ _NODE_NAME: Final = "authentication.kubernetes.io/node-name"
 TIMEOUT_S: Final = 5.0
 
 
-class TokenNotValidError(UpstreamError):
-    """The API server does not accept the token, or not for us; its text is the reason in one line."""
+class TokenNotValidError(Exception):
+    """The API server does not accept the token, or not for us; its text is the reason in one line.
+
+    It is an answer, not a failure of upstream: there is nothing to recover from.
+    """
 
 
 class ReviewedToken(NamedTuple):
@@ -66,7 +69,7 @@ class _Claims(msgspec.Struct):
 
 
 async def review(session: ApiSession, token: str, audience: str) -> ReviewedToken:
-    """Raises TokenNotValidError, and every other UpstreamError where the API server could not be asked."""
+    """Raises TokenNotValidError, and UpstreamError where the API server could not be asked."""
     body = msgspec.json.encode(
         {
             "apiVersion": "authentication.k8s.io/v1",

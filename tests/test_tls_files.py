@@ -13,14 +13,14 @@ from tests.kit.pems import Authority, authority, namesake
 from typha.downstream.tls import TlsFiles
 from typha.tls_files import Finding, Level, PemError, Report, Use, examine, explain_issuer, read_certificates
 
-NOW = time.time()
+NOW = time.time()  # of the import: the tests may run half an hour later
 DAY_S = 86_400.0
 END = b"-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture
 def pki(tmp_path: Path) -> Authority:
-    return authority(tmp_path / "pki")
+    return authority(tmp_path / "pki", NOW)
 
 
 def server_report(files: TlsFiles, *, now: float = NOW, use: Use = Use.SERVER) -> Report:

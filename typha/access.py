@@ -15,10 +15,11 @@ from typha.downstream.authentication import Authentication
 from typha.downstream.identity import peer_of_service_account
 from typha.downstream.rights import Rights
 from typha.downstream.server_tls import ServerTls
-from typha.downstream.tls import TlsFiles, server_context
+from typha.downstream.tls import TlsError, TlsFiles, server_context
 from typha.downstream.token_reviews import Review, ReviewFailedError, TokenRefusedError
 from typha.downstream.tokens import Reviewed
 from typha.drop_in.settings import DropIn
+from typha.observe.door import AnyReviews, Door
 from typha.upstream.api_session import ApiSession
 from typha.upstream.errors import UpstreamError
 from typha.upstream.token_review import TokenNotValidError, review
@@ -49,6 +50,19 @@ def authentication_of(config: Config, drop_in: DropIn | None, served: feeds.Feed
         takes_tokens=bool(config.tokens.audience),
         rights=Rights(rules, served.feeds, feeds.secret_topics(served)),
     )
+
+
+def door_of(config: Config, authentication: Authentication, tls: ServerTls | None, reviews: AnyReviews) -> Door | None:
+    """Who sees the admin port; None where it asks nobody: on loopback, and where the operator said ``insecure``.
+
+    Raises TlsError where nobody could be known.
+    """
+    admin = config.admin
+    if admin is None or admin.is_loopback or config.insecure:
+        return None
+    if tls is None or not authentication.knows_somebody:
+        raise TlsError(f"admin {admin} is beyond loopback: it needs `tls`, and `tls.client_ca` or `tokens.audience`")
+    return Door(tls, authentication, reviews)
 
 
 def review_of(config: Config, session: ApiSession) -> Review | None:

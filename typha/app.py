@@ -152,6 +152,7 @@ class App:
         if tls is not None and not isinstance(self._loop, asyncio.BaseEventLoop):
             map_large(UVLOOP_TLS_BUFFER_BYTES)
         self._downstream_settings = downstream_settings(config, drop_in)
+        authentication = access.authentication_of(config, drop_in, self._spec)
         self.server = Server(
             self.catalog,
             self._spec.feeds,
@@ -159,7 +160,7 @@ class App:
             probe=self._probe,
             on_restored=self._restored_by_client,
             tls=tls,
-            authentication=access.authentication_of(config, drop_in, self._spec),
+            authentication=authentication,
             review=access.review_of(config, session),
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
@@ -188,7 +189,12 @@ class App:
             secret=[spec.name for spec in self._spec.topics.values() if spec.source.resource.is_secret],
         )
         self._observer = ObserveServer(
-            self._board, health=config.health, admin=config.admin, history=self._history, inquiries=inquiries
+            self._board,
+            health=config.health,
+            admin=config.admin,
+            history=self._history,
+            inquiries=inquiries,
+            door=access.door_of(config, authentication, tls, self.server.identifying.reviews),
         )
 
     async def run(self, ready: Callable[[int], None] | None) -> None:

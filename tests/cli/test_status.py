@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import ssl
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.kit.pems import Authority, authority
 from tests.observe.pictures import picture
 from typha.config import HostPort
+from typha.downstream.authentication import Authentication
+from typha.downstream.identity import Peer
+from typha.downstream.server_tls import ServerTls
+from typha.downstream.tls import server_context
+from typha.downstream.token_reviews import TokenRefusedError, TokenReviews
+from typha.downstream.tokens import Reviewed
+from typha.observe.door import Door
 from typha.observe.http import ObserveServer
 from typha.observe.status import Board, PeerStatus, Status
+from typha.wire.identity import WantedName
 
 
 @contextmanager
@@ -71,5 +86,91 @@ def test_nobody_there(run: Run) -> None:
 
 
 def test_wrong_url_is_2(run: Run) -> None:
-    for url in ("https://x:1", "http://:1", "http://x:y"):
+    for url in ("ftp://x:1", "http://:1", "http://x:y"):
         assert run("status", "--admin", url).exit_code == 2, url
+
+
+# --- beyond loopback
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The server's loop, on a thread of its own."""
+    made = asyncio.new_event_loop()
+    thread = threading.Thread(target=made.run_forever)
+    thread.start()
+    yield made
+    made.call_soon_threadsafe(made.stop)
+    thread.join()
+    made.close()
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Authority:
+    return authority(tmp_path / "pki")
+
+
+@pytest.fixture
+def beyond(loop: asyncio.AbstractEventLoop, pki: Authority) -> Iterator[str]:
+    """The address of a port that knows cn:operator and the token `good`."""
+
+    async def review(token: str) -> Reviewed:
+        if token != "good":
+            raise TokenRefusedError("unknown")
+        return Reviewed(Peer(("serviceaccount:ops/viewer",)), inf)
+
+    async def make() -> Door:
+        tls = ServerTls(
+            pki.issue("server"), lambda found: server_context(found, verify=ssl.CERT_OPTIONAL), now=time.time()
+        )
+        reviews: TokenReviews[object] = TokenReviews(
+            review,
+            interval_s=300.0,
+            clock=time.monotonic,
+            random=lambda: 0.0,
+            retry_after_s=lambda: 1.0,
+            on_revoked=lambda _holder, _reason: None,
+        )
+        asked = Authentication(asks_certificate=True, wanted=[WantedName("cn:operator")], takes_tokens=True)
+        return Door(tls, asked, reviews)
+
+    door = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
+    board = Board(lambda: 100.0)
+    board.publish(picture())
+    server = ObserveServer(board, health=None, admin=HostPort("0.0.0.0", 0), door=door)
+    server.start()
+    yield f"https://localhost:{server.admin_port}"
+    server.stop()
+
+
+def test_a_certificate_or_a_token(run: Run, beyond: str, pki: Authority, tmp_path: Path) -> None:
+    files = pki.issue("operator", common_name="operator")
+    token = tmp_path / "token"
+    token.write_text("good\n")
+    ca = ("status", "--admin", beyond, "--tls-ca", str(pki.ca_file))
+    for more in (("--tls-cert", str(files.cert), "--tls-key", str(files.key)), ("--token-file", str(token))):
+        result = run(*ca, *more)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.startswith("typha 0.1.0 ")
+    token.write_text("bad")
+    result = run(*ca, "--token-file", str(token))
+    assert result.exit_code == 1
+    assert "error: the server says: the token was refused: unknown" in result.stderr
+    assert "--tls-cert or --token-file" in run(*ca).stderr
+
+
+def test_a_server_that_is_not_trusted_and_the_wrong_scheme(run: Run, beyond: str, pki: Authority) -> None:
+    result = run("status", "--admin", beyond)
+    assert result.exit_code == 1
+    assert "the server's certificate is not accepted" in result.stderr
+    assert "--tls-ca names its CA" in result.stderr
+    plain = beyond.replace("https", "http")
+    assert "Beyond loopback it is https://" in run("status", "--admin", plain).stderr
+    result = run("status", "--admin", plain, "--tls-ca", str(pki.ca_file))
+    assert (result.exit_code, "go to https:// alone" in result.stderr) == (2, True)
+
+
+def test_files_that_cannot_be_used_are_2(run: Run, tmp_path: Path) -> None:
+    nothing = str(tmp_path / "nothing")
+    for options in (("--tls-ca", nothing), ("--tls-key", nothing), ("--token-file", nothing)):
+        assert run("status", "--admin", "https://localhost:1", *options).exit_code == 2, options

@@ -53,7 +53,11 @@ def test_loopback(tmp_path: Path, host: str) -> None:
 
 def test_admin_beyond_loopback(tmp_path: Path) -> None:
     [problem] = found(tmp_path, "admin: 0.0.0.0:9096\n")
-    assert problem.startswith(":1: admin = 0.0.0.0:9096: is reachable from outside this machine, and it names nodes")
+    assert problem.startswith(
+        ":1: admin = 0.0.0.0:9096: is reachable from outside this machine, and it would name nodes"
+    )
+    assert "`tls` with `tls.client_ca` or `tokens.audience`" in problem
+    assert found(tmp_path, "admin: 0.0.0.0:9096\ninsecure: true\n") == []
 
 
 def test_ports_taken_twice(tmp_path: Path) -> None:

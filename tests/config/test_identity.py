@@ -86,6 +86,31 @@ def test_what_is_wrong_with_a_rule_has_its_line(tmp_path: Path, mutual: str) -> 
     assert "rights.agents.feeds[0]: 'felux' is no feed that is served" in problem
 
 
+ADMIN = "admin: 0.0.0.0:9096\n"
+
+
+def test_the_page_beyond_loopback_needs_somebody_who_can_be_known(tmp_path: Path, tls: str, mutual: str) -> None:
+    [problem] = found(tmp_path, f"{ADMIN}tls: {{{tls}}}\n")
+    assert problem.startswith(":1: admin = 0.0.0.0:9096: is reachable from outside this machine, and nobody who asks")
+    assert "(allowed: `tls.client_ca` or `tokens.audience`, a loopback address, off, or `insecure: true`)" in problem
+    assert found(tmp_path, f"{ADMIN}tls: {{{tls}}}\ninsecure: true\n") == []
+    assert found(tmp_path, f"{ADMIN}tls: {{{mutual}}}\n") == []
+    assert found(tmp_path, f"{ADMIN}tls: {{{tls}}}\ntokens: {{audience: typha}}\n") == []
+
+
+def test_the_page_beyond_loopback_needs_a_rule_where_there_are_rules(tmp_path: Path, mutual: str) -> None:
+    rules = f"tls: {{{mutual}}}\n" + RULE.format(identity="cn:agent")
+    [problem] = found(tmp_path, ADMIN + rules)
+    assert (
+        "admin = 0.0.0.0:9096: is reachable from outside this machine, and no rule of `rights` lets anybody see it"
+        in (problem)
+    )
+    assert "a rule with `admin: true`" in problem
+    assert found(tmp_path, ADMIN + rules + "  operators:\n    identities: ['cn:operator']\n    admin: true\n") == []
+    assert found(tmp_path, f"admin: 127.0.0.1:9096\n{rules}") == []
+    assert found(tmp_path, f"{ADMIN}insecure: true\n{rules}") == []
+
+
 SECRETS = "topics: {keys: {resource: v1/secrets}}\nfeeds: {all: [keys]}\n"
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import time
 from pathlib import Path
 
+from tests.observe.pictures import picture
 from typha.config import Config, HostPort
 from typha.config.model import LimitsConfig, WarmStartConfig
 from typha.doctor.findings import Outcome, worst
 from typha.doctor.local import examine_file_handles, examine_ports, examine_warm_start
+from typha.observe.http import ObserveServer
+from typha.observe.status import Board
+
+VERSION = picture().build.version
 
 
 def config_of(**changes: object) -> Config:
@@ -33,6 +39,22 @@ def test_a_taken_port_says_which_setting_to_change() -> None:
         found = list(examine_ports(config_of(health=address)))
     assert worst(found) is Outcome.FAIL
     assert "set `health` to another address" in found[1].hint
+
+
+def test_the_ports_of_a_typha_that_runs_here_and_whose_page_is_closed() -> None:
+    board = Board(time.monotonic)
+    board.publish(picture())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin = HostPort("127.0.0.1", taken.getsockname()[1])  # whoever has it, it answers to nobody without a name
+        server = ObserveServer(board, health=HostPort("127.0.0.1", 0), admin=None)
+        server.start()
+        try:
+            health = HostPort("127.0.0.1", server.health_port or 0)
+            found = list(examine_ports(config_of(health=health, admin=admin)))
+        finally:
+            server.stop()
+    assert worst(found) is Outcome.OK
+    assert [each.what.partition(": ")[2] for each in found[1:]] == [f"in use by the typha {VERSION} that runs here"] * 2
 
 
 def test_an_address_of_another_machine() -> None:

@@ -54,6 +54,27 @@ def test_with_the_first_rule_nobody_else_reads_anything() -> None:
     assert "for nobody known" in refusal(rights(felixes=FELIXES), NOBODY, "pods")
 
 
+def page_refusal(of: Rights, peer: Peer) -> str:
+    try:
+        of.check_page(peer)
+    except RefusedError as error:
+        return str(error)
+    return ""
+
+
+def test_the_page_is_allowed_by_a_rule_that_says_so() -> None:
+    operators = {"identities": ["cn:felix"], "admin": True}
+    assert not page_refusal(rights(), NOBODY)
+    assert not page_refusal(rights(agents=AGENTS, operators=operators), FELIX)
+    assert page_refusal(rights(agents=AGENTS, operators=operators), AGENT) == (
+        "forbidden: the status page for serviceaccount:agents/agent: no rule of `rights` with `admin: true` is for it"
+    )
+    # It allows nothing else.
+    assert refusal(rights(operators=operators), FELIX, "pods").endswith(
+        "no rule of `rights` allows it; allowed: the status page"
+    )
+
+
 def test_what_a_rule_does_not_allow_is_refused_with_what_it_does() -> None:
     said = refusal(rights(felixes=FELIXES), FELIX, "nodes", "pods")
     assert said == (

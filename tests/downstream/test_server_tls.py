@@ -18,12 +18,12 @@ from typha.downstream.server_tls import ServerTls
 from typha_client import Tls, connect
 
 Start = Callable[..., Awaitable[Running]]
-NOW = time.time()
+NOW = time.time()  # of the import: the tests may run half an hour later
 
 
 @pytest.fixture
 def pki(tmp_path: Path) -> Authority:
-    return authority(tmp_path / "pki")
+    return authority(tmp_path / "pki", NOW)
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import ssl
 import subprocess
 import sys
 import time
 from asyncio import to_thread
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +50,9 @@ def pki(tmp_path: Path) -> Authority:
 async def serve(house: House, pki: Authority, namespace: str, **sections: Any) -> TyphaProcess:
     files = pki.issue("server")
     tls = {"cert": str(files.cert), "key": str(files.key), "client_ca": str(files.ca), **sections.pop("tls", {})}
+    is_ready = sections.pop("ready", True)
     config = {"tls": tls, "tokens": {"audience": AUDIENCE, "review_interval_s": 1}, **sections}
-    return await house.serve({"pods": pods_topic(namespace)}, config)
+    return await house.serve({"pods": pods_topic(namespace)}, config, ready=is_ready)
 
 
 def agent(server: TyphaProcess, pki: Authority, token: str | Path | None = None, **asked: Any) -> Client:
@@ -161,6 +165,39 @@ async def test_certificate_or_token_and_the_names(house: House, pki: Authority, 
     assert refused.message.endswith("wanted is uri:spiffe://cluster/agents/*")
     await to_thread(wait_for_log, server, refused.message)
     assert "needs a token of a ServiceAccount or a certificate" in (await refusal(agent(server, pki))).message
+
+
+async def test_the_page_beyond_loopback_is_for_who_has_a_rule(house: House, pki: Authority, namespace: str) -> None:
+    rest = house.rest
+    for name in ("agent", "operator"):
+        await to_thread(create_agent, rest, namespace, name, "n1")
+    rules = {
+        "agents": {"identities": [f"serviceaccount:{namespace}/agent"], "topics": ["pods"]},
+        "operators": {"identities": [f"serviceaccount:{namespace}/operator"], "admin": True},
+    }
+    server = await serve(house, pki, namespace, ready=False, admin="0.0.0.0:0", rights=rules)
+    port = server.status_address().rpartition(":")[2]
+
+    def get(token: str) -> tuple[int, Any]:
+        trusted = ssl.create_default_context(cafile=str(pki.ca_file))
+        with closing(http.client.HTTPSConnection("localhost", int(port), timeout=10, context=trusted)) as connection:
+            connection.request("GET", "/status", headers={"Authorization": f"Bearer {token}"} if token else {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    code, page = await to_thread(get, await to_thread(token_of, rest, namespace, "operator", "operator"))
+    assert (code, [topic["name"] for topic in page["topics"]]) == (200, ["pods"])
+    code, page = await to_thread(get, await to_thread(token_of, rest, namespace, "agent", "agent"))
+    assert (code, page["error"]) == (
+        403,
+        f"the status page for serviceaccount:{namespace}/agent: no rule of `rights` with `admin: true` is for it",
+    )
+    await to_thread(wait_for_log, server, page["error"])
+    code, page = await to_thread(get, await to_thread(token_of, rest, namespace, "operator", "operator", "another"))
+    assert code == 401
+    assert "the token was refused" in page["error"]
+    assert AUDIENCE in page["error"]
+    assert (await to_thread(get, ""))[0] == 401
 
 
 async def test_a_renewed_certificate_is_in_force_without_a_restart(

@@ -11,6 +11,8 @@ import pytest
 from tests.e2e.house import House
 from tests.e2e.objects import PODS, create_config_map, pods_topic, relabel
 from tests.e2e.typha_process import Json, TyphaProcess
+from tests.kit.pems import authority
+from typha_client import Tls
 
 pytestmark = pytest.mark.e2e
 
@@ -132,8 +134,19 @@ async def test_a_bad_file_is_set_aside_and_secrets_are_not_written(
         "secrets": {"resource": "v1/secrets", "namespace": namespace},
         "maps": {"resource": "v1/configmaps", "namespace": namespace},
     }
-    server = await house.serve(topics, config(folder))
-    await house.agent(server)
+    pki = authority(tmp_path / "pki")
+    shown = {name: pki.issue(name, common_name=name) for name in ("server", "agent")}
+    secured = {
+        "tls": {
+            "cert": str(shown["server"].cert),
+            "key": str(shown["server"].key),
+            "client_ca": str(pki.ca_file),
+        },
+        "rights": {"agents": {"identities": ["cn:agent"], "topics": list(topics)}},
+    }
+    server = await house.serve(topics, config(folder) | secured)
+    tls = Tls(ca=pki.ca_file, cert=shown["agent"].cert, key=shown["agent"].key)
+    await house.agent(server, tls=tls)
     await house.wait_equal()
     await drain(server)
     files = sorted(folder.iterdir())

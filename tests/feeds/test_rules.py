@@ -34,6 +34,13 @@ def test_a_rule() -> None:
     assert found.where == {"pods": {"node": "%node"}}
 
 
+def test_a_rule_for_the_page_alone() -> None:
+    (found,) = parse_rules({"operators": {"identities": ["cn:operator"], "admin": True}}, SERVED)
+    assert (found.admin, found.feeds, found.topics) == (True, (), ())
+    (found,) = parse_rules({"agents": {"identities": ["cn:agent"], "feeds": ["felix"]}}, SERVED)
+    assert not found.admin
+
+
 def test_secrets_are_kubernetes_own_whatever_of_them_is_held() -> None:
     assert secret_topics(SERVED) == ("keys",)
 
@@ -48,6 +55,8 @@ def test_secrets_are_kubernetes_own_whatever_of_them_is_held() -> None:
         ({"identities": ["cn:x"], "feeds": ["other"]}, "feeds[0]", "no feed that is served"),
         ({"identities": ["cn:x"], "topics": ["other"]}, "topics[0]", "no topic that is served"),
         ({"identities": ["cn:x"]}, "", "allows nothing"),
+        ({"identities": ["cn:x"], "admin": False}, "", "allows nothing"),
+        ({"identities": ["cn:x"], "admin": "yes"}, "admin", "neither true nor false"),
         ({"identities": ["cn:x"], "topics": ["pods"], "node": "n1"}, "node", "is not a setting"),
         ({"identities": ["cn:x"], "topics": ["pods"], "where": {"nodes": {"a": "b"}}}, "where.nodes", "no topic that"),
         ({"identities": ["cn:x"], "topics": ["pods"], "where": {"pods": {"a": "b"}}}, "where.pods.a", "no filter"),

@@ -23,10 +23,11 @@ _LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
 
 @dataclass(frozen=True)
 class Authority:
-    """A CA whose files lie in ``folder``."""
+    """A CA whose files lie in ``folder``. ``issues_at``: Unix time of what it issues; None: of the moment."""
 
     ca: trustme.CA
     folder: Path
+    issues_at: float | None = None
 
     @property
     def ca_file(self) -> Path:
@@ -61,7 +62,7 @@ class Authority:
         other: list[x509.GeneralName] = [x509.DNSName(dns), x509.IPAddress(_LOOPBACK)]
         if uri:
             other.append(x509.UniformResourceIdentifier(uri))
-        now = dt.datetime.now(dt.UTC)
+        now = dt.datetime.fromtimestamp(time.time() if self.issues_at is None else self.issues_at, dt.UTC)
         issued_by = x509.load_pem_x509_certificate(issuer.cert_pem.bytes())
         builder = (
             x509.CertificateBuilder()
@@ -94,10 +95,10 @@ def replace(file: Path, content: bytes) -> None:
     fresh.rename(file)
 
 
-def authority(folder: Path) -> Authority:
+def authority(folder: Path, issues_at: float | None = None) -> Authority:
     """A new CA."""
     folder.mkdir(exist_ok=True)
-    return Authority(trustme.CA(), folder)
+    return Authority(trustme.CA(), folder, issues_at)
 
 
 def namesake(of: Authority, file: Path) -> Path:

@@ -127,7 +127,6 @@ class Inputs:
             (
                 hello(protocol=[2, 9]),
                 hello(protocol=[0, 0]),
-                hello(subscribe={}),
                 hello(subscribe={"feed": "nothing" * random.randint(1, 70)}),
                 hello(subscribe={"topics": ["pods", "secrets\n\x1b[31m"]}),
                 hello(subscribe={"topics": ["pods"], "where": {"nodes": {"node": "a"}}}),

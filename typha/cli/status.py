@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
+from typha.cli.connecting import TlsCa, TlsCert, TlsKey, TokenFile
 from typha.cli.exits import USAGE, CliError
 from typha.cli.output import json_page, printable, seconds, show, size, styled, table, write
 from typha.observe.status import Latency
@@ -34,17 +37,26 @@ class StatusOutput(StrEnum):
 
 
 def status(
-    admin: Annotated[str, typer.Option(metavar="URL", help="The server's admin port.")] = DEFAULT_ADMIN,
+    admin: Annotated[
+        str, typer.Option(metavar="URL", help="The server's admin port; https:// beyond loopback.")
+    ] = DEFAULT_ADMIN,
     output: Annotated[
         StatusOutput, typer.Option("-o", "--output", help="Tables, or the page as it is.")
     ] = StatusOutput.TABLE,
     every: Annotated[bool, typer.Option("--all", help="All subscribers, not only the first 20.")] = False,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Show a server's topics, its watches on the API server and its subscribers.
 
+    Beyond loopback the port asks who comes: --tls-cert, or --token-file.
+
     Example: kubectl exec deploy/typha -- typha status
     """
-    page = fetch(admin)
+    headers = {} if token_file is None else {"Authorization": f"Bearer {token_in(token_file)}"}
+    page = fetch(admin, headers, trusted_by(tls_ca, tls_cert, tls_key))
     if output is StatusOutput.JSON:
         write(json_page(page))
         return
@@ -58,39 +70,82 @@ def status(
         raise CliError(f"{admin} answers with another page than this release knows: {error!r}", "try -o json") from None
 
 
-def fetch(admin: str) -> dict[str, Any]:
-    """The page at ``URL/status``. Raises CliError."""
+def fetch(admin: str, headers: Mapping[str, str], trusted: ssl.SSLContext | None) -> dict[str, Any]:
+    """The page at ``URL/status``; ``trusted`` is for https, None for the system's CAs. Raises CliError."""
     url = urlsplit(admin if "://" in admin else f"http://{admin}")
     try:
         host, port = url.hostname, url.port or 9096
     except ValueError:
         host, port = None, 0
-    if url.scheme != "http" or not host:
-        raise CliError(f"--admin {admin!r} is no http://HOST:PORT", f"the default is {DEFAULT_ADMIN}", code=USAGE)
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    if url.scheme not in ("http", "https") or not host:
+        raise CliError(
+            f"--admin {admin!r} is no http://HOST:PORT or https://HOST:PORT",
+            f"the default is {DEFAULT_ADMIN}",
+            code=USAGE,
+        )
+    if url.scheme == "http" and (headers or trusted is not None):
+        raise CliError("certificates and tokens go to https:// alone", f"--admin https://{host}:{port}", code=USAGE)
+    page_url = f"{url.scheme}://{host}:{port}/status"
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trusted)
+        if url.scheme == "https"
+        else http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    )
     try:
-        connection.request("GET", "/status")
+        connection.request("GET", "/status", headers=dict(headers))
         response = connection.getresponse()
         body = response.read(MAX_PAGE_BYTES)
-        if response.status not in (200, 503):
-            raise CliError(
-                f"http://{host}:{port}/status answers {response.status} {response.reason}", "is it the admin port?"
-            )
+        if response.status not in (200, 401, 403, 503):
+            hint = "is it the admin port? Beyond loopback it is https://"
+            raise CliError(f"{page_url} answers {response.status} {response.reason}", hint)
         page = json.loads(body)
+    except ssl.SSLCertVerificationError as error:
+        raise CliError(
+            f"{page_url}: the server's certificate is not accepted: {error.verify_message}", "--tls-ca names its CA"
+        ) from None
     except (OSError, http.client.HTTPException) as error:
         raise CliError(
-            f"no answer from http://{host}:{port}/status: {error or type(error).__name__}",
-            "is the server running, and is this its `admin` address? (typha serve --print-config)",
+            f"no answer from {page_url}: {error or type(error).__name__}",
+            "is the server running, and is this its `admin` address? (typha serve --print-config) Beyond loopback it "
+            "is https://, and asks for --tls-cert or --token-file",
         ) from None
     except ValueError:
-        raise CliError(f"http://{host}:{port}/status answers with no JSON", "is it the admin port?") from None
+        raise CliError(
+            f"{page_url} answers with no JSON", "is it the admin port? Beyond loopback it is https://"
+        ) from None
     finally:
         connection.close()
     if not isinstance(page, dict) or "error" in page:
-        raise CliError(
-            f"the server says: {page.get('error') if isinstance(page, dict) else page}", "try again in a moment"
-        )
+        said = page.get("error") if isinstance(page, dict) else page
+        hint = "try again in a moment" if response.status not in (401, 403) else "--tls-cert or --token-file"
+        raise CliError(f"the server says: {said}", hint)
     return page
+
+
+def token_in(file: Path) -> str:
+    """The file's token. Raises CliError."""
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise CliError(f"--token-file {file}: {error}", "a file with a token, and nothing else", code=USAGE) from None
+
+
+def trusted_by(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """What the options ask for; None where there is none of them. Raises CliError."""
+    if key is not None and cert is None:
+        raise CliError("--tls-key without --tls-cert", "give both or neither", code=USAGE)
+    if ca is None and cert is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if cert is not None:
+            context.load_cert_chain(cert, key, password="")
+    except (OSError, ValueError) as error:
+        files = ", ".join(str(each) for each in (ca, cert, key) if each is not None)
+        raise CliError(
+            f"{files}: {error}", "give PEM files: a CA, a certificate, its key without password", code=USAGE
+        ) from None
+    return context
 
 
 def render(page: dict[str, Any], *, every: bool) -> Iterator[Any]:

@@ -84,14 +84,6 @@ def _exposure(config: Config, place: Place) -> Iterator[Problem]:
             "is reachable from outside this machine, and agents would be served without TLS",
             "tls: {cert: ..., key: ...}, a loopback address, or `insecure: true`",
         )
-    if config.admin is not None and not config.admin.is_loopback:
-        yield Problem(
-            "admin",
-            place("admin"),
-            str(config.admin),
-            "is reachable from outside this machine, and it names nodes and objects without asking who wants to know",
-            "a loopback address, off, or `insecure: true`",
-        )
 
 
 def _overlap(one: HostPort, other: HostPort) -> bool:

@@ -3,12 +3,14 @@
 1. A token is never taken over a way that others can read.
 2. Rules need somebody whom they could be for: certificates or tokens.
 3. A topic of Secrets needs TLS and a rule that names it.
+4. The status page beyond loopback is for somebody who can be known, and whom a rule allows it where there are rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from typha.config.kinds import HostPort
 from typha.config.model import Config
 from typha.config.problems import Problem
 from typha.wire.identity import CERTIFICATE_KINDS, SERVICE_ACCOUNT
@@ -24,8 +26,29 @@ def find_identity_contradictions(config: Config, place: Callable[[str], str]) ->
             "would have agents send their tokens in plain text to where others can read them",
             "tls: {cert: ..., key: ...}, or a loopback address",
         )
+    if config.admin is not None and not config.admin.is_loopback and not config.insecure:
+        yield from _admin(config, config.admin, place)
     if config.rights or config.topics:
         yield from _rights(config, place)
+
+
+def _admin(config: Config, admin: HostPort, place: Callable[[str], str]) -> Iterator[Problem]:
+    if config.tls.cert is None:
+        reason = (
+            "is reachable from outside this machine, and it would name nodes and objects to whoever asks, without TLS"
+        )
+        allowed = "`tls` with `tls.client_ca` or `tokens.audience`"
+    elif config.tls.client_ca is None and not config.tokens.audience:
+        reason = "is reachable from outside this machine, and nobody who asks could be known"
+        allowed = "`tls.client_ca` or `tokens.audience`"
+    elif config.rights and not any(rule.get("admin") is True for rule in config.rights.values()):
+        reason = "is reachable from outside this machine, and no rule of `rights` lets anybody see it"
+        allowed = "a rule with `admin: true`"
+    else:
+        return
+    yield Problem(
+        "admin", place("admin"), str(admin), reason, f"{allowed}, a loopback address, off, or `insecure: true`"
+    )
 
 
 def _rights(config: Config, place: Callable[[str], str]) -> Iterator[Problem]:

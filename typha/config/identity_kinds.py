@@ -37,7 +37,7 @@ class Names:
 class RuleTable:
     """Rule name -> its definition; what a rule may have is `typha.downstream.rights`' to say."""
 
-    allowed = "a mapping NAME: {identities: [...], feeds: [...], topics: [...], where: {...}}"
+    allowed = "a mapping NAME: {identities: [...], feeds: [...], topics: [...], where: {...}, admin: true}"
 
     def read(self, raw: object, *, text: bool) -> dict[str, dict[str, object]]:
         """The mapping."""

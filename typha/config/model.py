@@ -321,13 +321,14 @@ class Config:
     admin: HostPort | None = setting(
         HostPort("127.0.0.1", 9096),
         AddressOrOff(),
-        "The status page, over plain HTTP. Another address than loopback needs `insecure: true`.",
+        "The status page: over plain HTTP on loopback; elsewhere over TLS with the certificate of `tls`, for who is "
+        "known as agents are (`tls.client_ca`, `tokens.audience`), or in plain for everybody with `insecure: true`.",
         "It shows nodes, addresses and objects: for `kubectl exec` and port-forward.",
     )
     insecure: bool = setting(
         False,
         Switch(),
-        "Allows plain TCP beyond loopback.",
+        "Allows plain TCP beyond loopback; with it the status page there is plain HTTP, for whoever reaches it.",
         "What agents are sent can decide what traffic a node lets through: unprotected only on purpose.",
     )
     life: str = setting(
@@ -353,7 +354,8 @@ class Config:
         {},
         RuleTable(),
         "Who may read what: `NAME: {identities: [cn:..., serviceaccount:NAMESPACE/NAME], feeds: [...], topics: [...], "
-        "where: {TOPIC: {ATTRIBUTE: VALUE}}}`; the value `%node` is the identity's own node.",
+        "where: {TOPIC: {ATTRIBUTE: VALUE}}, admin: true}`; the value `%node` is the identity's own node, `admin` lets "
+        "it see the status page beyond loopback.",
         "Without rules whoever is let in may read everything but Secrets; with one, what no rule allows is refused.",
         file_only=True,
     )

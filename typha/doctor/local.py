@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import resource
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,11 +24,12 @@ __all__ = ["examine_file_handles", "examine_ports", "examine_warm_start"]
 
 _ANSWER_S: Final = 2.0
 _PAGE_BYTES: Final = 256 << 20
+_VERSION: Final = re.compile(rb'^typha_build_info\{[^}]*version="([^"]+)"', re.MULTILINE)
 
 
 def examine_ports(config: Config) -> Iterator[Finding]:
     """Whether each port can be had."""
-    running = running_server(config.admin)
+    running = running_server(config)
     for name, address in (("listen", config.listen), ("health", config.health), ("admin", config.admin)):
         check = f"port {name}"
         if address is None:
@@ -48,19 +50,31 @@ def examine_ports(config: Config) -> Iterator[Finding]:
             yield ok(check, f"{address} is free")
 
 
-def running_server(admin: HostPort | None) -> str | None:
-    """The version of the typha that answers on the admin port, None where none does."""
-    if admin is None or admin.port == 0:
+def running_server(config: Config) -> str | None:
+    """The version of the typha that runs here, None where none answers.
+
+    Beyond loopback its admin port asks who wants to know; its metrics ask nobody.
+    """
+    if found := _VERSION.search(_page(config.health, "/metrics")):
+        return found[1].decode()
+    try:
+        page: Any = json.loads(_page(config.admin, "/status"))
+        return str(page["build"]["version"])
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def _page(address: HostPort | None, path: str) -> bytes:
+    if address is None or address.port == 0:
+        return b""
     connection = http.client.HTTPConnection(
-        "localhost" if admin.is_wildcard else admin.host, admin.port, timeout=_ANSWER_S
+        "localhost" if address.is_wildcard else address.host, address.port, timeout=_ANSWER_S
     )
     try:
-        connection.request("GET", "/status")
-        page: Any = json.loads(connection.getresponse().read(_PAGE_BYTES))
-        return str(page["build"]["version"])
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return None
+        connection.request("GET", path)
+        return connection.getresponse().read(_PAGE_BYTES)
+    except (OSError, http.client.HTTPException):
+        return b""
     finally:
         connection.close()
 

@@ -37,6 +37,11 @@ class Authentication:
         self._wanted = tuple(wanted)
         self._nobody = Caller(self, NOBODY)
 
+    @property
+    def knows_somebody(self) -> bool:
+        """Whether anybody is asked who it is."""
+        return self.asks_certificate or self.takes_tokens
+
     def caller(self, certificate: Mapping[str, Any] | None) -> Caller:
         """Who connected, by ``ssl.SSLObject.getpeercert()`` (None without TLS or certificate)."""
         if not self.asks_certificate or (not certificate and self.takes_tokens):
@@ -79,6 +84,10 @@ class Caller:
     def check_topics(self, topics: Sequence[str], where: Where) -> None:
         """Whether it may read these with these filters. Raises RefusedError (forbidden)."""
         self._authentication.rights.check(self.peer, topics, where)
+
+    def check_page(self) -> None:
+        """Whether it may see the status page. Raises RefusedError (forbidden)."""
+        self._authentication.rights.check_page(self.peer)
 
     def check_feed(self, feed: str) -> None:
         """Whether it may read a whole feed without filters. Raises RefusedError (forbidden)."""

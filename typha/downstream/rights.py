@@ -8,7 +8,9 @@ Invariants
 2. What a peer may read is what its rules allow together. A rule allows topics, by name or all of a feed's; where it
    has a ``where`` for a topic, only with that filter, however the topic was asked for.
 3. A topic of Secrets is allowed by a rule that names the topic itself, never by a feed.
-4. A refusal says what was asked, by whom, and what would be allowed.
+4. The status page shows objects of all topics (of Secrets no values): it is allowed by a rule with ``admin``, and by
+   nothing else.
+5. A refusal says what was asked, by whom, and what would be allowed.
 """
 
 from __future__ import annotations
@@ -33,13 +35,16 @@ Where = Mapping[str, Mapping[str, str]]
 
 
 class Rule(NamedTuple):
-    """One rule of the configuration; ``where``: topic -> attribute -> value that a filter must have."""
+    """One rule of the configuration; ``where``: topic -> attribute -> value that a filter must have; ``admin``: it may
+    see the status page.
+    """
 
     name: str
     identities: tuple[WantedName, ...]
     feeds: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     where: Where = MappingProxyType({})
+    admin: bool = False
 
     def is_for(self, peer: Peer) -> bool:
         """Whether one of its identities is the peer's."""
@@ -75,6 +80,12 @@ class Rights:
         if self.are_limited:
             self.check(peer, self._feeds[feed], {})
 
+    def check_page(self, peer: Peer) -> None:
+        """Whether the peer may see the status page. Raises RefusedError (forbidden)."""
+        if self.are_limited and not any(rule.admin and rule.is_for(peer) for rule in self._rules):
+            reason = f"the status page for {peer}: no rule of `rights` with `admin: true` is for it"
+            raise RefusedError(RefusalCode.FORBIDDEN, reason)
+
     def shown(self, peer: Peer, names: Sequence[str]) -> Sequence[str]:
         """Of the names of feeds or topics those that the peer's rules speak of; all where there are no rules."""
         if not self.are_limited:
@@ -88,6 +99,7 @@ class Rights:
         feeds = sorted({feed for rule in rules for feed in rule.feeds})
         topics = sorted({topic for rule in rules for topic in rule.topics})
         said = [f"{kind} {listed(names)}" for kind, names in (("feeds", feeds), ("topics", topics)) if names]
+        said += ["the status page"] if any(rule.admin for rule in rules) else []
         return " and ".join(said)
 
     def _why_not(self, peer: Peer, rules: Sequence[Rule], topic: str, asked: Mapping[str, str]) -> str:

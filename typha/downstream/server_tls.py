@@ -104,12 +104,18 @@ class ServerTls:
         return context
 
     def explain(self, error: ssl.SSLError) -> tuple[str, str]:
-        """A failed handshake: its reason for the metric, and what it means for the log. Counts it."""
+        """An agent's failed handshake: its reason for the metric, and what it means for the log. Counts it."""
+        reason, meaning = self.meaning(error)
+        self._handshake_failures[reason] += 1
+        return reason, meaning
+
+    def meaning(self, error: ssl.SSLError, who: str = "agent") -> tuple[str, str]:
+        """The same, and counts nothing; from any thread."""
         said = error.reason or str(error)
         reason = _REASONS.get(said, "agent_refused" if "_ALERT_" in said else "other")
         meaning = said
         if isinstance(error, ssl.SSLCertVerificationError):
-            meaning = f"the agent's certificate is not accepted: {error.verify_message}"
+            meaning = f"the {who}'s certificate is not accepted: {error.verify_message}"
             if error.verify_code in _UNKNOWN_CA:
                 trusted = "; ".join(each.subject for each in self._report.trusted)
                 meaning += f" (trusted by {self._files.ca}: {trusted})"
@@ -117,15 +123,14 @@ class ServerTls:
             elif error.verify_code == _EXPIRED:
                 reason = "expired"
         elif reason == "no_certificate":
-            meaning = "the agent showed no certificate"
+            meaning = f"the {who} showed no certificate"
         elif reason == "version":
-            meaning = "the agent speaks no version of TLS that is served; 1.2 is the oldest"
+            meaning = f"the {who} speaks no version of TLS that is served; 1.2 is the oldest"
         elif reason == "agent_refused":
             alert = said.partition("_ALERT_")[2].lower().replace("_", " ")
-            meaning = f"the agent refused this server's certificate (TLS alert {alert})"
+            meaning = f"the {who} refused this server's certificate (TLS alert {alert})"
         elif reason == "not_tls":
             meaning = "what came is not TLS"
-        self._handshake_failures[reason] += 1
         return reason, meaning
 
     def statistics(self) -> TlsStatistics:

@@ -63,6 +63,14 @@ class TokenReviews(Generic[Holder]):
 
     async def identify(self, text: str, holder: Holder) -> Token[Holder]:
         """The token, held by ``holder`` from now on. Raises RefusedError: unauthenticated, or not_ready for now."""
+        token = await self.find(text)
+        self._book.hold(token, holder)
+        return token
+
+    async def find(self, text: str) -> Token[Holder]:
+        """The token, for one question: nobody holds it, and it is reviewed again when it is shown again after
+        ``interval_s``. Raises RefusedError.
+        """
         now = self._clock()
         if reason := self._book.refusal(text, now):
             raise RefusedError(RefusalCode.UNAUTHENTICATED, f"the token was refused: {reason}")
@@ -76,7 +84,6 @@ class TokenReviews(Generic[Holder]):
                 if token is None:
                     reason = f"the token cannot be reviewed now: {error}"
                     raise RefusedError(RefusalCode.NOT_READY, reason, self._retry_after_s()) from None
-        self._book.hold(token, holder)
         return token
 
     def release(self, holder: Holder) -> None:

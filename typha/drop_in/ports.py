@@ -14,10 +14,10 @@ from typha.drop_in.addresses import listen
 from typha.drop_in.health import health
 from typha.drop_in.https import ReloadingContext
 from typha.drop_in.metrics import CONTENT_TYPE, Exposition
-from typha.drop_in.settings import DropIn
+from typha.drop_in.settings import DropIn, MetricsTls
 from typha.drop_in.statistics import Figures
 from typha.observe.pages import TEXT, Request, Response
-from typha.observe.ports import Answer, Port, PortsThread
+from typha.observe.ports import Answer, Port, PortsThread, PortTls
 from typha.observe.status import Board
 
 _NOT_FOUND: Final = Response(404, TEXT, b"404 page not found\n")
@@ -51,6 +51,11 @@ def metrics_pages(exposition: Exposition) -> Answer:
         return Response(200, CONTENT_TYPE, exposition.render()) if is_known else _NOT_FOUND
 
     return answer
+
+
+def _tls_of(metrics: MetricsTls) -> PortTls:
+    context = ReloadingContext(metrics).context
+    return PortTls(lambda: context)
 
 
 class DropInPorts:
@@ -89,7 +94,7 @@ class DropInPorts:
         if wanted.health is not None:
             self._health = Port(listen("TYPHA_HEALTHPORT", wanted.health), health_pages(self._board))
         if metrics is not None:
-            tls = ReloadingContext(metrics.tls).context if metrics.tls is not None else None
+            tls = _tls_of(metrics.tls) if metrics.tls is not None else None
             exposition = Exposition(self._figures, runtime=metrics.runtime, process=metrics.process)
             bound = listen("TYPHA_PROMETHEUSMETRICSPORT", metrics.listen)
             self._metrics = Port(bound, metrics_pages(exposition), tls)

@@ -18,7 +18,7 @@ from typha.wire.identity import CERTIFICATE_KINDS, SERVICE_ACCOUNT, parse_wanted
 __all__ = ["RightsError", "parse_rules", "secret_topics"]
 
 IDENTITY_KINDS: Final = (*CERTIFICATE_KINDS, SERVICE_ACCOUNT)
-_RULE_KEYS: Final = ("identities", "feeds", "topics", "where")
+_RULE_KEYS: Final = ("identities", "feeds", "topics", "where", "admin")
 
 
 class RightsError(ValueError):
@@ -64,10 +64,14 @@ def _parse_rule(
             raise RightsError(f"{key}.identities[{index}]", str(error), allowed) from None
     own_feeds = _known(f"{key}.feeds", rule.get("feeds"), feeds, "feed")
     own_topics = _known(f"{key}.topics", rule.get("topics"), attributes, "topic")
-    if not own_feeds and not own_topics:
-        raise RightsError(key, "allows nothing", "`feeds`, `topics`, or both")
+    is_admin = rule.get("admin", False)
+    if not isinstance(is_admin, bool):
+        raise RightsError(f"{key}.admin", "is neither true nor false", "true: its identities may see the status page")
+    if not own_feeds and not own_topics and not is_admin:
+        raise RightsError(key, "allows nothing", "`feeds`, `topics`, `admin: true`, or several of them")
     covered = {*own_topics, *(topic for feed in own_feeds for topic in feeds[feed])}
-    return Rule(name, tuple(wanted), own_feeds, own_topics, _parse_where(key, rule.get("where"), covered, attributes))
+    where = _parse_where(key, rule.get("where"), covered, attributes)
+    return Rule(name, tuple(wanted), own_feeds, own_topics, where, is_admin)
 
 
 def _parse_where(

@@ -5,13 +5,17 @@ Path: `app` starts it before the first list and stops it last; `pages` decides w
 1. The thread only reads the board. It never holds up the server's loop: what it asks of it goes through `Inquiries`,
    and its own loop goes on meanwhile.
 2. A port that cannot be bound is an error of ``start``, in the caller's thread.
+3. Beyond loopback the admin port has a ``door``: TLS, and only who is known. Without one it is open, and says so.
 """
 
 from __future__ import annotations
 
+import logging
+
 from typha.config.kinds import HostPort
 from typha.observe.answers import Answers
 from typha.observe.controls import Controls
+from typha.observe.door import Door
 from typha.observe.history import History
 from typha.observe.inquiries import Inquiries
 from typha.observe.metrics import make_registry
@@ -21,6 +25,8 @@ from typha.observe.ports import ObserveError, Port, PortsThread, listen
 from typha.observe.status import Board
 
 __all__ = ["ObserveError", "ObserveServer"]
+
+log = logging.getLogger("typha.observe")
 
 
 class ObserveServer:
@@ -37,16 +43,24 @@ class ObserveServer:
         admin: HostPort | None,
         history: History | None = None,
         inquiries: Inquiries | None = None,
+        door: Door | None = None,
     ) -> None:
         registry = make_registry(board)
         answers = Answers(board, history or History(), inquiries)
         is_local = admin is not None and admin.is_loopback
         controls = Controls(inquiries, is_local=is_local)
         more = {**answers.pages(), **controls.pages(), **page_files()}
+        pages = Pages(board, registry, more, commands=controls.commands(), is_local=is_local)
         self._wanted = (
-            ("health", health, Pages(board, registry)),
-            ("admin", admin, Pages(board, registry, more, commands=controls.commands(), is_local=is_local)),
+            ("health", health, Pages(board, registry).answer, None),
+            (
+                "admin",
+                admin,
+                pages.answer if door is None else door.before(pages.answer),
+                None if door is None else door.tls,
+            ),
         )
+        self._is_open = admin is not None and not is_local and door is None
         self._ports: dict[str, Port] = {}
         self._thread: PortsThread | None = None
 
@@ -63,13 +77,15 @@ class ObserveServer:
     def start(self) -> None:
         """Bind both ports and start the thread. Raises ObserveError where a port cannot be had."""
         try:
-            for name, address, pages in self._wanted:
+            for name, address, answer, tls in self._wanted:
                 if address is not None:
-                    self._ports[name] = Port(listen(name, address), pages.answer)
+                    self._ports[name] = Port(listen(name, address), answer, tls)
         except ObserveError:
             for port in self._ports.values():
                 port.socket.close()
             raise
+        if self._is_open:
+            log.warning("the admin port shows nodes and objects, in plain HTTP, to whoever reaches it; see `insecure`")
         self._thread = PortsThread("typha-observe", list(self._ports.values()))
         self._thread.start()
 

@@ -143,20 +143,24 @@ class Inquiries:
             async with self._turn:
                 return await work()
 
-        asked = in_turn()
-        try:
-            future = asyncio.run_coroutine_threadsafe(asked, self._loop)
-        except RuntimeError:
-            asked.close()
-            raise BusyError("the server is stopping") from None
         self._waiting += 1
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await asyncio.wrap_future(future)
+                return await ask_loop(self._loop, in_turn())
         except TimeoutError:
             raise BusyError(f"the server's loop found no time within {TIMEOUT_S:g} s") from None
         finally:
             self._waiting -= 1
+
+
+async def ask_loop(loop: asyncio.AbstractEventLoop, asked: Coroutine[Any, Any, Answer]) -> Answer:
+    """What ``asked`` comes to on the server's loop, and its errors; who cancels this cancels that. Raises BusyError."""
+    try:
+        future = asyncio.run_coroutine_threadsafe(asked, loop)
+    except RuntimeError:
+        asked.close()
+        raise BusyError("the server is stopping") from None
+    return await asyncio.wrap_future(future)
 
 
 async def in_slices(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,11 +32,15 @@ _LOOPBACK_NAMES: Final = frozenset({"", "localhost"})
 
 
 class Request(NamedTuple):
-    """One request without its body. ``target`` is path and query; names of ``headers`` are in lower case."""
+    """One request without its body. ``target`` is path and query; names of ``headers`` are in lower case;
+    ``certificate`` is the peer's (``getpeercert()``), where TLS asked for one.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str]
+    certificate: Mapping[str, Any] | None = None
+    address: str = ""
 
 
 class Response(NamedTuple):

@@ -4,11 +4,12 @@ Place: `http` has the two of the server (health, admin); others bring their own 
 
 1. What a stranger can cost is bounded: connections per port, bytes of a request, time for it, one request each.
    When all connections of a port are taken, the one that has waited longest for its request is closed, so that idle
-   connections cannot keep the kubelet out.
+   connections cannot keep the kubelet out. A connection counts from its accept: a handshake is part of the wait.
 2. A port is bound by who makes it, in that thread: what cannot be had is an error there.
 
 Not taken: http.server, which spends a thread per connection and reads headers of any total size; aiohttp, whose
-26 MB the server has anyway, but which brings keep-alive, bodies and everything else that is forbidden here.
+26 MB the server has anyway, but which brings keep-alive, bodies and everything else that is forbidden here;
+asyncio.start_server, which shakes hands with any number at a time and tells nobody why a handshake failed.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from typha.config.kinds import HostPort
+from typha.downstream.listening import shown_peer
+from typha.downstream.tls import open_tls
 from typha.observe.pages import TEXT, Request, Response
 
 log = logging.getLogger("typha.observe")
@@ -36,10 +40,15 @@ REQUEST_TIMEOUT_S: Final = 5.0
 # A status page of 10,000 subscribers has some 5 MB; through a port-forward that takes a while.
 RESPONSE_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 2.0
+# asyncio's own pause where there are no file handles or buffers left.
+_ACCEPT_RETRY_S: Final = 1.0
+# The first byte of a TLS handshake record (RFC 8446, 5.1).
+_HANDSHAKE: Final = b"\x16"
 
 REASONS: Final = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
@@ -53,6 +62,15 @@ REASONS: Final = {
 
 Answer = Callable[[Request], Awaitable[Response]]
 """What a port does with a request; while it waits, the port's other connections go on."""
+
+NOT_TLS: Final = Response(400, TEXT, b"this port speaks TLS: ask for https://\n")
+
+
+class PortTls(NamedTuple):
+    """HTTPS: ``context`` is asked at each handshake; ``failed`` is told of one that failed, and the peer's address."""
+
+    context: Callable[[], ssl.SSLContext]
+    failed: Callable[[ssl.SSLError, str], None] = lambda _error, _address: None
 
 
 class ObserveError(Exception):
@@ -128,57 +146,106 @@ class PortsThread:
 class Port:
     """One bound socket and its connections; with ``tls``, HTTPS."""
 
-    def __init__(self, bound: socket.socket, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, bound: socket.socket, answer: Answer, tls: PortTls | None = None) -> None:
         self.socket = bound
         self.port: int = bound.getsockname()[1]
         self._answer = answer
         self._tls = tls
-        self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
         # Connections in the order of their age, with whether their request is complete.
         self._waiting: dict[asyncio.Task[None], None] = {}
         self._answering: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> None:
-        self._server = await asyncio.start_server(
-            self._accept,
-            sock=self.socket,
-            limit=MAX_REQUEST_BYTES,
-            ssl=self._tls,
-            ssl_handshake_timeout=REQUEST_TIMEOUT_S if self._tls else None,
-            ssl_shutdown_timeout=REQUEST_TIMEOUT_S if self._tls else None,
-        )
+        self.socket.setblocking(False)
+        self._accepting = asyncio.get_running_loop().create_task(self._accept())
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        tasks = [*self._waiting, *self._answering]
+        tasks = [*self._waiting, *self._answering] + ([self._accepting] if self._accepting is not None else [])
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.socket.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:  # start_server always runs a coroutine callback as a task
-            raise RuntimeError("not in a task")
-        if len(self._waiting) + len(self._answering) >= MAX_CONNECTIONS:
-            oldest = next(iter(self._waiting), None)
-            if oldest is None:
-                writer.transport.abort()
-                return
-            del self._waiting[oldest]
-            oldest.cancel()
-        self._waiting[task] = None
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(self.socket)
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                log.warning("cannot accept", extra={"error": str(error), "retry_after_s": _ACCEPT_RETRY_S})
+                await asyncio.sleep(_ACCEPT_RETRY_S)
+                continue
+            if self._has_room():
+                task = loop.create_task(self._serve(accepted, shown_peer(address)))
+                self._waiting[task] = None
+                task.add_done_callback(partial(self._ended, accepted))
+            else:
+                accepted.close()
+            await asyncio.sleep(0)  # sock_accept does not wait where somebody is there: the others have their turn
+
+    def _has_room(self) -> bool:
+        """Whether one more may come; one that waits for its request may have to go for it."""
+        if len(self._waiting) + len(self._answering) < MAX_CONNECTIONS:
+            return True
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        del self._waiting[oldest]
+        oldest.cancel()
+        return True
+
+    def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        self._waiting.pop(task, None)
+        self._answering.discard(task)
+        if task.cancelled():
+            accepted.close()  # it may not even have begun
+        elif (error := task.exception()) is not None:
+            log.error("a connection failed", exc_info=error)
+
+    async def _serve(self, accepted: socket.socket, address: str) -> None:
+        writer: asyncio.StreamWriter | None = None
         try:
-            await self._exchange(task, reader, writer)
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                reader, writer, is_safe = await self._open(accepted)
+            await self._exchange(reader, writer, address, self._answer if is_safe else _ask_for_tls)
+        except ssl.SSLError as error:
+            if self._tls is not None and writer is None:
+                self._tls.failed(error, address)
         except (OSError, TimeoutError, asyncio.CancelledError):
-            # The peer went, was too slow, or had to make room; nothing of ours is lost with it.
-            writer.transport.abort()
+            pass  # the peer went, was too slow, or had to make room; nothing of ours is lost with it
         finally:
-            self._waiting.pop(task, None)
-            self._answering.discard(task)
+            if writer is not None:
+                writer.transport.abort()
+            else:
+                accepted.close()
+
+    async def _open(self, accepted: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bool]:
+        """The streams, and whether they are as this port wants them. Raises OSError (ssl.SSLError is one)."""
+        loop = asyncio.get_running_loop()
+        made: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            reader = asyncio.StreamReader(limit=MAX_REQUEST_BYTES)
+            return asyncio.StreamReaderProtocol(reader, lambda *streams: made.append(streams))
+
+        wants_tls = self._tls is not None and await _first_byte(accepted) == _HANDSHAKE
+        if self._tls is not None and wants_tls:
+            await open_tls(
+                protocol,
+                accepted,
+                self._tls.context(),
+                handshake_timeout_s=REQUEST_TIMEOUT_S,
+                shutdown_timeout_s=REQUEST_TIMEOUT_S,
+            )
+        else:
+            await loop.connect_accepted_socket(protocol, accepted)
+        return *made[0], wants_tls or self._tls is None
 
     async def _exchange(
-        self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, answer: Answer
     ) -> None:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
@@ -190,28 +257,47 @@ class Port:
             response = Response(408, TEXT, f"no request within {REQUEST_TIMEOUT_S:g} s\n".encode())
             method = "GET"
         except asyncio.IncompleteReadError:
-            writer.transport.abort()
             return
         else:
-            self._waiting.pop(task, None)
-            self._answering.add(task)
-            method, response = await self._respond(head)
+            if (task := asyncio.current_task()) is not None:
+                self._waiting.pop(task, None)
+                self._answering.add(task)
+            method, response = await self._respond(head, writer.get_extra_info("peercert"), address, answer)
         async with asyncio.timeout(RESPONSE_TIMEOUT_S):
             writer.write(encode(response, with_body=method != "HEAD"))
             await writer.drain()
             writer.close()
             await writer.wait_closed()
 
-    async def _respond(self, head: bytes) -> tuple[str, Response]:
+    @staticmethod
+    async def _respond(
+        head: bytes, certificate: Mapping[str, Any] | None, address: str, answer: Answer
+    ) -> tuple[str, Response]:
         request = parse_request(head)
         if request is None:
             return "GET", Response(400, TEXT, b"not an HTTP/1 request\n")
         try:
-            return request.method, await self._answer(request)
+            return request.method, await answer(request._replace(certificate=certificate, address=address))
         except Exception:
             # One page's bug must not take the probes with it.
             log.exception("a page failed", extra={"page": request.target.partition("?")[0]})
             return request.method, Response(500, TEXT, b"this page failed; the log says why\n")
+
+
+async def _ask_for_tls(_: Request) -> Response:
+    return NOT_TLS
+
+
+async def _first_byte(accepted: socket.socket) -> bytes:
+    """The first byte that comes, left where it is; empty where the peer has gone."""
+    loop = asyncio.get_running_loop()
+    has_come = asyncio.Event()
+    loop.add_reader(accepted, has_come.set)
+    try:
+        await has_come.wait()
+    finally:
+        loop.remove_reader(accepted)
+    return accepted.recv(1, socket.MSG_PEEK)
 
 
 def parse_request(head: bytes) -> Request | None:

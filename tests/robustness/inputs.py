@@ -113,7 +113,7 @@ class Inputs:
         return Input("mutated Hello", encode_frame(FrameType.HELLO, payload), must_end=malformed)
 
     def _refused_hello(self) -> Input:
-        """Of the right shape, and still nothing that can be served."""
+        """Of the right shape, and still nothing that can be served; one that asks for nothing is a question."""
         random = self._random
         where = random.choice(
             (
@@ -133,7 +133,8 @@ class Inputs:
                 hello(subscribe={"topics": ["pods"], "where": {"pods": where}}),
             )
         )
-        return Input("Hello to refuse", encode_frame(FrameType.HELLO, pack(changed)))
+        is_question = not changed["subscribe"]
+        return Input("Hello to refuse", encode_frame(FrameType.HELLO, pack(changed)), must_end=not is_question)
 
     def _mutated_frame(self) -> Input:
         random = self._random

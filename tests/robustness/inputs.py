@@ -113,7 +113,7 @@ class Inputs:
         return Input("mutated Hello", encode_frame(FrameType.HELLO, payload), must_end=malformed)
 
     def _refused_hello(self) -> Input:
-        """Of the right shape, and still nothing that can be served; one that asks for nothing is a question."""
+        """Of the right shape, and still nothing that can be served."""
         random = self._random
         where = random.choice(
             (
@@ -133,8 +133,7 @@ class Inputs:
                 hello(subscribe={"topics": ["pods"], "where": {"pods": where}}),
             )
         )
-        is_question = not changed["subscribe"]
-        return Input("Hello to refuse", encode_frame(FrameType.HELLO, pack(changed)), must_end=not is_question)
+        return Input("Hello to refuse", encode_frame(FrameType.HELLO, pack(changed)))
 
     def _mutated_frame(self) -> Input:
         random = self._random

@@ -237,11 +237,13 @@ async def test_every_control_is_reached_by_tab_and_tables_sort_by_keyboard(serve
         page = one.page
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-        reached = set()
-        for _ in range(80):
+        left = {"pause", "theme", "search-topic", "search-words", "search-values", "subscribers-words"}
+        for _ in range(500):  # objects that were found are links on the way, as many as the cluster has
             await page.keyboard.press("Tab")
-            reached.add(await page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-        assert {"pause", "theme", "search-topic", "search-words", "search-values", "subscribers-words"} <= reached
+            left.discard(await page.evaluate("document.activeElement.id"))
+            if not left:
+                break
+        assert not left, "not reached"
         entries = page.locator("#topics-table").get_by_role("button", name="Entries")
         await entries.focus()
         await page.keyboard.press("Enter")

@@ -25,8 +25,11 @@ async def is_served(server: str, tls: Tls | None = None) -> None:
         await client.wait_synced(10)
 
 
-@pytest.mark.skipif(not HAS_IPV6, reason="no IPv6 on this machine")
 async def test_every_address_of_both_families(start: Start) -> None:
+    if not HAS_IPV6:  # the kernel lacks the family: the start fails and says so, half of it is never served
+        with pytest.raises(OSError, match="family"):
+            await start(host="::")
+        return
     running = await start(host="::")
     for host in ("127.0.0.1", "[::1]"):
         async with connect(f"{host}:{running.port}", node="n1", topics=["pods"]) as client:

@@ -4,153 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
 import logging
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
-from math import inf
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from tests.kit.pems import Authority, authority
+from tests.kit.pems import authority
+from tests.observe.entry import BEYOND, LOCAL, Entry, by_token, entry, lines, told
 from tests.observe.pictures import picture
 from typha.config import HostPort
-from typha.downstream.authentication import Authentication
-from typha.downstream.identity import Peer
-from typha.downstream.rights import Rights, Rule
-from typha.downstream.server_tls import ServerTls
-from typha.downstream.tls import TlsFiles, server_context
-from typha.downstream.token_reviews import ReviewFailedError, TokenRefusedError, TokenReviews
-from typha.downstream.tokens import Reviewed
-from typha.observe.door import REVIEWS, Door, bearer_token
 from typha.observe.http import ObserveServer
 from typha.observe.ports import MAX_CONNECTIONS
 from typha.observe.status import Board
-from typha.wire.identity import WantedName
 
-BEYOND = HostPort("0.0.0.0", 0)
-LOCAL = HostPort("127.0.0.1", 0)
-OPERATOR = WantedName("cn:operator")
-ACCOUNT = WantedName("serviceaccount:ops/viewer")
-
-
-class Answer(NamedTuple):
-    code: int
-    body: str
-    headers: dict[str, str]
-
-    @property
-    def error(self) -> str:
-        return str(json.loads(self.body)["error"])
-
-
-class Entry:
-    """A server with an admin port beyond loopback; what it asks of whoever comes is set before `open`."""
-
-    def __init__(self, pki: Authority) -> None:
-        self.pki = pki
-        self.files = pki.issue("server", common_name="first")
-        self.asks_certificate, self.takes_tokens = True, False
-        self.rules: tuple[Rule, ...] = ()
-        self.known: dict[str, Reviewed | Exception] = {}
-        self.asked: list[str] = []
-        self.pause: asyncio.Event | None = None
-        self.timeout_s = 5.0
-        self.now = 0.0
-        self.port = self.health_port = 0
-        self.tls: ServerTls
-
-    async def _review(self, token: str) -> Reviewed:
-        self.asked.append(token)
-        if self.pause is not None:
-            await self.pause.wait()
-        answer = self.known.get(token, TokenRefusedError("the API server does not know it"))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Entry]:
-        verify = ssl.CERT_OPTIONAL if self.takes_tokens else ssl.CERT_REQUIRED
-        files = TlsFiles(self.files.cert, self.files.key, self.pki.ca_file if self.asks_certificate else None)
-        self.tls = ServerTls(files, lambda found: server_context(found, verify=verify), now=time.time())
-        asked = Authentication(
-            asks_certificate=self.asks_certificate,
-            wanted=[OPERATOR] if self.asks_certificate else [],
-            takes_tokens=self.takes_tokens,
-            rights=Rights(self.rules),
-        )
-        reviews: TokenReviews[object] = TokenReviews(
-            self._review,
-            interval_s=300.0,
-            clock=lambda: self.now,
-            random=lambda: 0.0,
-            retry_after_s=lambda: 1.5,
-            on_revoked=lambda _holder, _reason: None,
-        )
-        door = Door(self.tls, asked, reviews if self.takes_tokens else None, timeout_s=self.timeout_s)
-        board = Board(time.monotonic)
-        board.publish(picture())
-        server = ObserveServer(board, health=LOCAL, admin=BEYOND, door=door)
-        server.start()
-        try:
-            self.port, self.health_port = server.admin_port or 0, server.health_port or 0
-            yield self
-        finally:
-            reviews.cancel()
-            await asyncio.to_thread(server.stop)
-
-    def context(self, files: TlsFiles | None = None) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self.pki.ca_file))
-        if files is not None:
-            context.load_cert_chain(files.cert, files.key)
-        return context
-
-    def operator(self) -> TlsFiles:
-        return self.pki.issue("operator", common_name="operator")
-
-    async def get(
-        self, files: TlsFiles | None = None, target: str = "/status", method: str = "GET", **headers: str
-    ) -> Answer:
-        def ask() -> Answer:
-            connection = http.client.HTTPSConnection("localhost", self.port, timeout=10, context=self.context(files))
-            with closing(connection):
-                connection.request(method, target, headers=headers)
-                response = connection.getresponse()
-                return Answer(response.status, response.read().decode(), dict(response.headers))
-
-        return await asyncio.to_thread(ask)
-
-    async def with_token(self, token: str, files: TlsFiles | None = None) -> Answer:
-        return await self.get(files, Authorization=f"Bearer {token}")
-
-
-@pytest.fixture
-def entry(tmp_path: Path) -> Entry:
-    return Entry(authority(tmp_path / "pki"))
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [vars(record) for record in caplog.records if record.name == "typha.observe"]
-
-
-async def until(met: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not met():  # noqa: ASYNC110 - what it waits for happens on another thread
-            await asyncio.sleep(0.01)
-
-
-async def told(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
-    """The one line in the log, when it is there."""
-    await until(lambda: lines(caplog))
-    (said,) = lines(caplog)
-    return said
+__all__ = ["by_token", "entry"]
 
 
 # --- certificates
@@ -232,132 +104,6 @@ async def test_a_renewed_certificate_is_shown_from_the_next_connection_on(entry:
             entry.tls.look(time.time())
         assert await asyncio.to_thread(shown) == "second"
         assert (await entry.get(files)).code == 200
-
-
-# --- tokens
-
-
-def of(account: str) -> Reviewed:
-    return Reviewed(Peer((f"serviceaccount:{account}",)), inf)
-
-
-@pytest.fixture
-def by_token(entry: Entry) -> Entry:
-    entry.takes_tokens = True
-    entry.known = {"good": of("ops/viewer"), "away": ReviewFailedError("connection refused")}
-    return entry
-
-
-async def test_a_token_instead_of_a_certificate(by_token: Entry) -> None:
-    async with by_token.open() as entry:
-        assert [(await entry.with_token("good")).code for _ in range(3)] == [200, 200, 200]
-        assert entry.asked == ["good"]
-        assert (await entry.get(entry.operator())).code == 200
-
-
-async def test_tokens_alone(by_token: Entry) -> None:
-    by_token.asks_certificate = False
-    async with by_token.open() as entry:
-        assert (await entry.with_token("good")).code == 200
-        answer = await entry.get()
-        assert answer.code == 401
-        assert answer.error == "this server needs a token of a ServiceAccount, and none came"
-
-
-async def test_no_token_and_no_certificate_hears_what_is_needed(by_token: Entry) -> None:
-    async with by_token.open() as entry:
-        for header in ("", "Basic Z29vZA==", "Bearer "):
-            answer = await entry.get(Authorization=header)
-            assert answer.code == 401
-            assert answer.headers["WWW-Authenticate"] == "Bearer"
-            assert answer.error == "this server needs a token of a ServiceAccount or a certificate, and none came"
-        assert entry.asked == []
-
-
-async def test_a_token_that_is_refused(by_token: Entry, caplog: pytest.LogCaptureFixture) -> None:
-    async with by_token.open() as entry:
-        for files in (None, entry.operator()):  # whoever brings both must be right with both
-            answer = await entry.with_token("bad", files)
-            assert answer.code == 401
-            assert answer.headers["WWW-Authenticate"] == "Bearer"
-            assert answer.error == "the token was refused: the API server does not know it"
-        assert entry.asked == ["bad"]
-        assert not any("bad" in str(line.get("error")) for line in lines(caplog))
-
-
-async def test_a_token_is_reviewed_again_when_it_is_shown_later(by_token: Entry) -> None:
-    async with by_token.open() as entry:
-        assert (await entry.with_token("good")).code == 200
-        entry.known["good"] = ReviewFailedError("connection refused")
-        entry.now = 301.0  # an outage of the API server turns nobody away who was known
-        assert (await entry.with_token("good")).code == 200
-        entry.known["good"] = TokenRefusedError("the pod is gone")
-        answer = await entry.with_token("good")
-        assert (answer.code, answer.error) == (401, "the token was refused: the pod is gone")
-        assert entry.asked == ["good"] * 3
-
-
-async def test_no_review_is_possible(by_token: Entry) -> None:
-    async with by_token.open() as entry:
-        answer = await entry.with_token("away")
-        assert (answer.code, answer.headers["Retry-After"]) == (503, "2")
-        assert answer.error == "the token cannot be reviewed now: connection refused"
-
-
-async def test_a_review_that_takes_too_long(by_token: Entry) -> None:
-    by_token.timeout_s = 0.05
-    by_token.pause = asyncio.Event()
-    async with by_token.open() as entry:
-        answer = await entry.with_token("good")
-        assert (answer.code, answer.error) == (503, "the token cannot be reviewed now: no answer within 0.05 s")
-        by_token.pause.set()
-        by_token.pause = None
-        # The one that was under way has told the answer meanwhile.
-        assert (await entry.with_token("good")).code == 200
-        assert entry.asked == ["good"]
-
-
-async def test_reviews_for_the_page_take_few_of_the_places(by_token: Entry) -> None:
-    by_token.pause = asyncio.Event()
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * REVIEWS + 2))  # each waits on a thread
-    async with by_token.open() as entry:
-        waiting = [asyncio.create_task(entry.with_token(f"made up {number}")) for number in range(2 * REVIEWS)]
-        await until(lambda: len(entry.asked) == REVIEWS)
-        # Neither probes nor who shows a certificate wait for them.
-        assert (await entry.get(entry.operator())).code == 200
-        assert len(entry.asked) == REVIEWS
-        by_token.pause.set()
-        assert {answer.code for answer in await asyncio.gather(*waiting)} == {401}
-        assert len(entry.asked) == 2 * REVIEWS
-
-
-@pytest.mark.parametrize(
-    ("header", "token"),
-    [("Bearer abc", "abc"), ("bearer  abc ", "abc"), ("Basic abc", ""), ("Bearer", ""), ("", ""), ("abc", "")],
-)
-def test_the_token_of_a_header(header: str, token: str) -> None:
-    assert bearer_token(header) == token
-
-
-# --- rules
-
-
-async def test_with_rules_only_who_has_one_for_the_page_sees_it(by_token: Entry) -> None:
-    by_token.rules = (
-        Rule("agents", (OPERATOR,), topics=("pods",)),
-        Rule("operators", (ACCOUNT,), admin=True),
-    )
-    by_token.known["agent"] = of("agents/agent")
-    async with by_token.open() as entry:
-        assert (await entry.with_token("good")).code == 200
-        answer = await entry.get(entry.operator())
-        assert answer.code == 403
-        assert answer.error == (
-            "the status page for cn:operator, dns:localhost: no rule of `rights` with `admin: true` is for it"
-        )
-        assert (await entry.with_token("agent")).code == 403
-        # Known by both: what both allow together.
-        assert (await entry.with_token("good", entry.operator())).code == 200
 
 
 # --- what strangers do

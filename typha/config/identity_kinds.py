@@ -34,27 +34,6 @@ class Names:
         return list(value) if isinstance(value, tuple) else value
 
 
-class RuleTable:
-    """Rule name -> its definition; what a rule may have is `typha.downstream.rights`' to say."""
-
-    allowed = "a mapping NAME: {identities: [...], feeds: [...], topics: [...], where: {...}, admin: true}"
-
-    def read(self, raw: object, *, text: bool) -> dict[str, dict[str, object]]:
-        """The mapping."""
-        if raw is None:
-            return {}
-        if not isinstance(raw, dict):
-            raise WrongValueError(f"is {type_name(raw)}, not a mapping")
-        for name, definition in raw.items():
-            if not isinstance(definition, dict):
-                raise WrongValueError(f"has {name!r}, which is {type_name(definition)}, not a mapping")
-        return raw
-
-    def show(self, value: object) -> object:
-        """The mapping."""
-        return value
-
-
 class Audience:
     """Whom a token is for; empty: tokens are not looked at."""
 

@@ -333,10 +333,11 @@ class File:
         return None if value is None else str(value)
 
 
-class TopicTable:
-    """Topic name -> its definition; what a definition may have is `typha.feeds`' to say."""
+class Definitions:
+    """Name -> a definition; what one may have is said by whoever ``allowed`` comes from."""
 
-    allowed = "a mapping NAME: {resource: ..., ...}"
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
 
     def read(self, raw: object, *, text: bool) -> dict[str, dict[str, object]]:
         """The mapping."""

@@ -18,11 +18,11 @@ from typing import Any
 
 from typha.config.calico_kinds import BUILT_IN_FEEDS, BuiltInFeeds, FirstInterfacePrefix, InterfacePrefix
 from typha.config.identity import TlsConfig, TokensConfig
-from typha.config.identity_kinds import RuleTable
 from typha.config.kinds import (
     Addresses,
     AddressOrOff,
     Choice,
+    Definitions,
     FeedTable,
     File,
     HostPort,
@@ -30,7 +30,6 @@ from typha.config.kinds import (
     Number,
     Span,
     Switch,
-    TopicTable,
     Word,
 )
 from typha.config.replicas import ReplicasConfig
@@ -292,7 +291,7 @@ class Config:
 
     topics: Mapping[str, Mapping[str, Any]] = setting(
         {},
-        TopicTable(),
+        Definitions("a mapping NAME: {resource: ..., ...}"),  # `typha.feeds` says what one may have
         "Topics beside the built-in ones: `NAME: {resource: [group/][version/]plural}`, with `fields`, `filters`, "
         "`namespace`, `labelSelector`, `fieldSelector` where wanted.",
         "What an agent does not need is not held.",
@@ -352,7 +351,8 @@ class Config:
     )
     rights: Mapping[str, Mapping[str, Any]] = setting(
         {},
-        RuleTable(),
+        # `typha.downstream.rights` says what one may have.
+        Definitions("a mapping NAME: {identities: [...], feeds: [...], topics: [...], where: {...}, admin: true}"),
         "Who may read what: `NAME: {identities: [cn:..., serviceaccount:NAMESPACE/NAME], feeds: [...], topics: [...], "
         "where: {TOPIC: {ATTRIBUTE: VALUE}}, admin: true}`; the value `%node` is the identity's own node, `admin` lets "
         "it see the status page beyond loopback.",

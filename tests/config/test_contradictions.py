@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from typha.config import ConfigError, load
+from tests.config.problems import found
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +21,6 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
         issued.cert_chain_pems[0].write_to_path(str(folder / f"{name}.crt"))
     (folder / "not.pem").write_text("hello\n")
     return folder
-
-
-def found(tmp_path: Path, text: str) -> list[str]:
-    file = tmp_path / "typha.yaml"
-    file.write_text(text)
-    try:
-        load(file=file)
-    except ConfigError as error:
-        return [str(problem).removeprefix(str(file)) for problem in error.problems]
-    return []
 
 
 def test_beyond_loopback_needs_tls_or_a_word(tmp_path: Path, pki: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.config.problems import found
 from tests.kit.pems import authority
-from typha.config import ConfigError, HostPort, load
+from typha.config import HostPort, load
 from typha.config.kinds import Listen, WrongValueError
 
 
@@ -20,16 +21,6 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def mutual(tls: str) -> str:
     return f"{tls}, client_ca: {Path(tls.split()[1].rstrip(',')).parent}/ca.crt"
-
-
-def found(tmp_path: Path, text: str) -> list[str]:
-    file = tmp_path / "typha.yaml"
-    file.write_text(text)
-    try:
-        load(file=file)
-    except ConfigError as error:
-        return [str(problem).removeprefix(str(file)) for problem in error.problems]
-    return []
 
 
 RULE = "rights:\n  agents:\n    identities: [{identity}]\n    feeds: [felix]\n"

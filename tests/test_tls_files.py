@@ -11,7 +11,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.kit.pems import Authority, authority, namesake
 from typha.downstream.tls import TlsFiles
-from typha.tls_files import Finding, Level, PemError, Report, Use, examine, explain_issuer, read_certificates
+from typha.outcome import Outcome
+from typha.tls_files import Finding, PemError, Report, Use, examine, explain_issuer, read_certificates
 
 NOW = time.time()  # of the import: the tests may run half an hour later
 DAY_S = 86_400.0
@@ -28,7 +29,7 @@ def server_report(files: TlsFiles, *, now: float = NOW, use: Use = Use.SERVER) -
 
 
 def failures(report: Report) -> list[Finding]:
-    return [finding for finding in report.findings if finding.level is Level.FAIL]
+    return [finding for finding in report.findings if finding.outcome is Outcome.FAIL]
 
 
 def the_failure(report: Report) -> Finding:
@@ -74,7 +75,7 @@ def test_not_valid_yet(pki: Authority) -> None:
 def test_expires_soon_is_a_warning(pki: Authority) -> None:
     report = server_report(pki.issue("server", valid_s=(-3600, 3 * DAY_S)))
     assert report.is_usable
-    (warning,) = [finding for finding in report.findings if finding.level is Level.WARN]
+    (warning,) = [finding for finding in report.findings if finding.outcome is Outcome.WARN]
     assert "in 3.0 days" in warning.what
 
 
@@ -143,7 +144,7 @@ def test_nonsense_and_missing_files_are_named(pki: Authority, which: str) -> Non
 def test_a_leaf_is_no_ca(pki: Authority) -> None:
     files = pki.issue("server", common_name="leaf", valid_s=(-3600, 90 * DAY_S))
     report = examine(ca=files.cert, use=Use.SERVER, now=NOW)
-    assert any(f.level is Level.WARN and "is no CA certificate" in f.what for f in report.findings)
+    assert any(f.outcome is Outcome.WARN and "is no CA certificate" in f.what for f in report.findings)
 
 
 def test_no_certificate_is_an_error_with_the_files_name() -> None:
@@ -160,29 +161,29 @@ class TestIssuer:
 
     def test_it_matches(self, pki: Authority) -> None:
         found = self.explain(pki.issue("agent", common_name="agent"), pki.ca_file)
-        assert found.level is Level.OK
+        assert found.outcome is Outcome.OK
         assert "which has signed CN=agent,O=example" in found.what
 
     def test_through_an_intermediate(self, pki: Authority) -> None:
         files = pki.issue("agent", through=pki.ca.create_child_ca())
-        assert self.explain(files, pki.ca_file).level is Level.OK
+        assert self.explain(files, pki.ca_file).outcome is Outcome.OK
 
     def test_a_missing_intermediate(self, pki: Authority) -> None:
         files = pki.issue("agent", through=pki.ca.create_child_ca())
         files.cert.write_bytes(files.cert.read_bytes().partition(END)[0] + END)
         found = self.explain(files, pki.ca_file)
-        assert found.level is Level.FAIL
+        assert found.outcome is Outcome.FAIL
         assert "or the intermediate to the chain" in found.hint
 
     def test_another_ca(self, pki: Authority, tmp_path: Path) -> None:
         files = authority(tmp_path / "other").issue("agent", common_name="agent")
         found = self.explain(files, pki.ca_file)
-        assert found.level is Level.FAIL
+        assert found.outcome is Outcome.FAIL
         assert found.what.startswith("CN=agent,O=example was signed by OU=Testing CA")
         assert "which is not in it; it holds: OU=Testing CA" in found.what
 
     def test_a_ca_made_anew_under_its_old_name(self, pki: Authority, tmp_path: Path) -> None:
         old = pki.issue("agent", common_name="agent")
         found = self.explain(old, namesake(pki, tmp_path / "new-ca.crt"))
-        assert found.level is Level.FAIL
+        assert found.outcome is Outcome.FAIL
         assert "but with another key" in found.what

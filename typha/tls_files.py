@@ -25,10 +25,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from typha.outcome import Outcome
+
 __all__ = [
     "Certificate",
     "Finding",
-    "Level",
     "PemError",
     "Report",
     "Use",
@@ -50,14 +51,6 @@ class PemError(ValueError):
     """A file that cannot be read, or that holds no certificate (or key) in PEM; the message names it."""
 
 
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
 class Use(StrEnum):
     """Whom a certificate is for: what its extended key usage must allow."""
 
@@ -69,7 +62,7 @@ class Use(StrEnum):
 class Finding:
     """One thing that was looked at. ``hint`` says what to do, "" where there is nothing to do."""
 
-    level: Level
+    outcome: Outcome
     file: Path
     what: str
     hint: str = ""
@@ -111,7 +104,7 @@ class Report:
     @property
     def is_usable(self) -> bool:
         """Nothing failed."""
-        return all(finding.level is not Level.FAIL for finding in self.findings)
+        return all(finding.outcome is not Outcome.FAIL for finding in self.findings)
 
     @property
     def expires_at(self) -> float | None:
@@ -179,10 +172,10 @@ def explain_issuer(chain: Sequence[Certificate], trusted: Sequence[Certificate],
     current, seen = chain[0], 1
     while True:
         if any(current.parsed == each.parsed for each in trusted):
-            return Finding(Level.OK, ca, f"trusts {current.subject} itself")
+            return Finding(Outcome.OK, ca, f"trusts {current.subject} itself")
         found = next((each for each in trusted if _has_issued(each, current)), None)
         if found is not None:
-            return Finding(Level.OK, ca, f"trusts {found.subject}, which has signed {current.subject}")
+            return Finding(Outcome.OK, ca, f"trusts {found.subject}, which has signed {current.subject}")
         above = next((each for each in chain[1:] if each is not current and _has_issued(each, current)), None)
         if above is None or seen > _MAX_CHAIN:
             break
@@ -190,13 +183,13 @@ def explain_issuer(chain: Sequence[Certificate], trusted: Sequence[Certificate],
     held = "; ".join(each.subject for each in trusted) or "none"
     if any(each.subject == current.issuer for each in trusted):
         return Finding(
-            Level.FAIL,
+            Outcome.FAIL,
             ca,
             f"holds a CA {current.issuer}, but with another key than the one that has signed {current.subject}",
             "the CA was made anew: keep both in the file until everything that the old one has signed is renewed",
         )
     return Finding(
-        Level.FAIL,
+        Outcome.FAIL,
         ca,
         f"{current.subject} was signed by {current.issuer}, which is not in it; it holds: {held}",
         "add that CA to the file"
@@ -212,29 +205,29 @@ def _read(file: Path | None, findings: list[Finding]) -> tuple[Certificate, ...]
     except OSError as error:
         findings.append(_unreadable(file, error))
     except PemError as error:
-        findings.append(Finding(Level.FAIL, file, str(error), "give a PEM file (-----BEGIN CERTIFICATE-----)"))
+        findings.append(Finding(Outcome.FAIL, file, str(error), "give a PEM file (-----BEGIN CERTIFICATE-----)"))
     return ()
 
 
 def _unreadable(file: Path, error: OSError) -> Finding:
     what = f"cannot be read: {error.strerror or error}"
-    return Finding(Level.FAIL, file, what, "look at the path, the mount and the owner of the file")
+    return Finding(Outcome.FAIL, file, what, "look at the path, the mount and the owner of the file")
 
 
 def _explain_leaf(leaf: Certificate, file: Path, use: Use, now: float) -> Iterator[Finding]:
-    yield Finding(Level.OK, file, f"is the certificate of {leaf}, signed by {leaf.issuer}")
+    yield Finding(Outcome.OK, file, f"is the certificate of {leaf}, signed by {leaf.issuer}")
     yield from _explain_time(leaf, file, "the certificate", now)
     if leaf.uses is not None and use not in leaf.uses:
         asked = "serverAuth" if use is Use.SERVER else "clientAuth"
         yield Finding(
-            Level.FAIL,
+            Outcome.FAIL,
             file,
             f"its extended key usage does not allow a {use}: peers refuse it as of the wrong purpose",
             f"have it issued with {asked}",
         )
     if use is Use.SERVER and not (leaf.dns or leaf.addresses or leaf.uris):
         yield Finding(
-            Level.WARN,
+            Outcome.WARN,
             file,
             "has no subject alternative name: agents that check the server's host name refuse it",
             "have it issued with the DNS names that agents connect to",
@@ -246,15 +239,15 @@ def _explain_time(certificate: Certificate, file: Path, which: str, now: float) 
     until = _date(certificate.not_after_at)
     if left_s <= 0:
         yield Finding(
-            Level.FAIL, file, f"{which} has expired on {until}", "renew it; it is read anew without a restart"
+            Outcome.FAIL, file, f"{which} has expired on {until}", "renew it; it is read anew without a restart"
         )
     elif certificate.not_before_at > now:
         begins = _date(certificate.not_before_at)
-        yield Finding(Level.FAIL, file, f"{which} is not valid before {begins}", "look at this machine's clock")
+        yield Finding(Outcome.FAIL, file, f"{which} is not valid before {begins}", "look at this machine's clock")
     elif left_s < EXPIRES_SOON_S:
-        yield Finding(Level.WARN, file, f"{which} expires on {until}, in {left_s / 86_400:.1f} days", "renew it")
+        yield Finding(Outcome.WARN, file, f"{which} expires on {until}, in {left_s / 86_400:.1f} days", "renew it")
     else:
-        yield Finding(Level.OK, file, f"{which} is valid until {until}, {left_s / 86_400:.0f} days")
+        yield Finding(Outcome.OK, file, f"{which} is valid until {until}, {left_s / 86_400:.0f} days")
 
 
 def _explain_order(chain: Sequence[Certificate], file: Path) -> Iterator[Finding]:
@@ -263,7 +256,7 @@ def _explain_order(chain: Sequence[Certificate], file: Path) -> Iterator[Finding
             # In another order peers put it together by themselves; one that belongs to none leaves a gap.
             belongs = any(_has_issued(above, other) for other in chain if other is not above)
             yield Finding(
-                Level.WARN if belongs else Level.FAIL,
+                Outcome.WARN if belongs else Outcome.FAIL,
                 file,
                 f"certificate {number + 1} of the chain, {above.subject}, has not signed the one before it, "
                 f"{below.subject}",
@@ -275,27 +268,29 @@ def _explain_key(leaf: Certificate, key: Path, pem: bytes, cert: Path) -> Findin
     try:
         private = serialization.load_pem_private_key(pem, None)
     except TypeError:
-        return Finding(Level.FAIL, key, "is encrypted: nobody could enter its password", "give an unencrypted PEM key")
+        return Finding(
+            Outcome.FAIL, key, "is encrypted: nobody could enter its password", "give an unencrypted PEM key"
+        )
     except ValueError as error:
-        return Finding(Level.FAIL, key, f"holds no PEM private key: {_first_line(error)}", "give a PEM key")
+        return Finding(Outcome.FAIL, key, f"holds no PEM private key: {_first_line(error)}", "give a PEM key")
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if private.public_key().public_bytes(*form) != leaf.parsed.public_key().public_bytes(*form):
         return Finding(
-            Level.FAIL,
+            Outcome.FAIL,
             key,
             f"is not the key of the certificate in {cert}, {leaf.subject}",
             "were they written by the same renewal?",
         )
-    return Finding(Level.OK, key, f"is the key of {leaf.subject}")
+    return Finding(Outcome.OK, key, f"is the key of {leaf.subject}")
 
 
 def _explain_ca(ca: Certificate, file: Path, now: float, *, some_hold: bool) -> Iterator[Finding]:
     for finding in _explain_time(ca, file, f"the CA {ca.subject}", now):
         # An old CA beside a new one is how CAs are changed.
-        yield replace(finding, level=Level.WARN) if finding.level is Level.FAIL and some_hold else finding
+        yield replace(finding, outcome=Outcome.WARN) if finding.outcome is Outcome.FAIL and some_hold else finding
     if not ca.is_ca:
         yield Finding(
-            Level.WARN,
+            Outcome.WARN,
             file,
             f"{ca.subject} is no CA certificate: nothing that it has signed is accepted",
             "put the certificate of the CA there, not the one that the CA has issued",

@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+
+from typha.outcome import Outcome
 
 __all__ = ["Finding", "Outcome", "failed", "ok", "warning", "worst"]
-
-
-class Outcome(StrEnum):
-    """fail: `serve` will not work so. warn: it will, but somebody should know."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)

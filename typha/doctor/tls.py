@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from typha.config.identity import TlsConfig
-from typha.doctor.findings import Finding, Outcome, ok
-from typha.tls_files import Level, Report, Use
+from typha.doctor.findings import Finding, ok
+from typha.tls_files import Report, Use
 from typha.tls_files import examine as examine_files
 from typha.upstream.kubernetes_client import Configuration
 
 __all__ = ["examine_credentials", "examine_tls"]
-
-_OUTCOMES = {Level.OK: Outcome.OK, Level.WARN: Outcome.WARN, Level.FAIL: Outcome.FAIL}
 
 
 def examine_tls(tls: TlsConfig, now: float) -> Iterator[Finding]:
@@ -35,4 +33,4 @@ def examine_credentials(configuration: Configuration, now: float) -> Iterator[Fi
 
 def _told(check: str, report: Report) -> Iterator[Finding]:
     for each in report.findings:
-        yield Finding(f"{check} {each.file.name}", _OUTCOMES[each.level], f"{each.file} {each.what}", each.hint)
+        yield Finding(f"{check} {each.file.name}", each.outcome, f"{each.file} {each.what}", each.hint)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from typha.downstream.tls import TlsError, TlsFiles
 from typha.file_stamps import FileStamps
+from typha.outcome import Outcome
 
 if TYPE_CHECKING:
     from typha.tls_files import Report
@@ -158,4 +159,4 @@ def _examine(files: TlsFiles, now: float) -> Report:
 
 
 def _failures(report: Report) -> list[str]:
-    return [f"{finding.file}: {finding.what}" for finding in report.findings if finding.level == "fail"]
+    return [f"{finding.file}: {finding.what}" for finding in report.findings if finding.outcome is Outcome.FAIL]

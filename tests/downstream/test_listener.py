@@ -126,7 +126,9 @@ async def test_a_burst_without_tls_is_opened_some_at_a_time(start: Start, monkey
 
 async def test_an_address_in_use_is_an_error(context: ServerTls) -> None:
     first, second = (
-        Listener(asyncio.Protocol, context, max_handshakes=1, handshake_timeout_s=1.0, shutdown_timeout_s=1.0)
+        Listener(
+            lambda _: asyncio.Protocol(), context, max_handshakes=1, handshake_timeout_s=1.0, shutdown_timeout_s=1.0
+        )
         for _ in range(2)
     )
     port = await first.start("127.0.0.1", 0)

@@ -62,6 +62,7 @@ class CalicoAgent:
             wall_clock=lambda: int(server.clock.now * 1e9),
         )
         self.subscriber = Subscriber(self.session, self.outlet)
+        self.outlet.paused = self.subscriber.pause
         self._stream = ServerStream()
         self.statuses = []
         self._sent_again = set()
@@ -105,7 +106,7 @@ class CalicoAgent:
     def pace(self, *, is_slow: bool) -> None:
         """A slow agent's socket counts as full until everything is delivered."""
         was_drained = self.outlet.is_drained
-        self.outlet.is_slow = is_slow
+        self.outlet.pace(is_slow=is_slow)
         if not was_drained and self.outlet.is_drained and self.is_connected and self.server and self.subscriber:
             self.server.fan_out.drained(self.subscriber)
 

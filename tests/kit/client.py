@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.kit.checked_copy import CheckedCopy
 from tests.kit.server import Clock, Server
 from tests.kit.truth import State, Truth, Where
@@ -26,14 +28,27 @@ class Outlet:
         self.buffer = bytearray()
         self.is_slow = is_slow
         self.written_bytes = 0
+        self.paused: Callable[[], None] = lambda: None
 
     @property
     def is_drained(self) -> bool:
         return not (self.is_slow and self.buffer)
 
-    def write(self, data: bytes) -> None:
+    def pace(self, *, is_slow: bool) -> None:
+        self.is_slow = is_slow
+        if not self.is_drained:
+            self.paused()
+
+    def send(self, data: bytes) -> int:
+        assert self.is_drained, "sent past bytes that wait"
+        self.write(data)
+        return len(data)
+
+    def write(self, data: bytes | memoryview) -> None:
         self.buffer += data
         self.written_bytes += len(data)
+        if not self.is_drained:
+            self.paused()
 
 
 class Client:
@@ -114,6 +129,7 @@ class Client:
             admit=lambda: Load(1, 1),
         )
         self.subscriber = Subscriber(self.peer, self.outlet)
+        self.outlet.paused = self.subscriber.pause
         self.unsent = None
         for copy in self.copies.values():
             copy.bookmarked = None
@@ -254,7 +270,7 @@ class Client:
     def pace(self, *, is_slow: bool) -> None:
         """A slow client's socket counts as full until everything is delivered."""
         was_drained = self.outlet.is_drained
-        self.outlet.is_slow = is_slow
+        self.outlet.pace(is_slow=is_slow)
         if not was_drained and self.outlet.is_drained and self.is_connected and self.server and self.subscriber:
             self.server.fan_out.drained(self.subscriber)
 

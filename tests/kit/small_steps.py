@@ -22,7 +22,7 @@ def small_steps(*, frame_bytes: int = 40, dictionaries: int = 4) -> Iterator[Non
         patch.setattr("typha.cache.walk.FRAME_BYTES", frame_bytes)
         patch.setattr("typha.cache.walk.SLICE_BYTES", frame_bytes)
         patch.setattr("typha.downstream.streams.SLICE_BYTES", frame_bytes)
-        patch.setattr("typha.downstream.fan_out._CLOCK_EVERY", 1)
+        patch.setattr("typha.downstream.group._CLOCK_EVERY", 1)
         patch.setattr("typha.downstream.streams.MOVES_PER_ROUND", 1)
         patch.setattr("typha.downstream.dictionaries.repays", lambda frames, saved, cost: saved > 0)
         patch.setattr("typha.downstream.session.MAX_DICTIONARIES", dictionaries)

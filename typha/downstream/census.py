@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 
 from typha.downstream.connection import Connection
 from typha.downstream.fan_out import FanOut
+from typha.downstream.group import Group
 from typha.downstream.statistics import (
     CompressionCounters,
     ServerCounters,
@@ -14,7 +15,6 @@ from typha.downstream.statistics import (
     SubscriberStatistics,
     SubscriberTopic,
 )
-from typha.downstream.streams import Group
 from typha.downstream.subscription import Phase
 
 

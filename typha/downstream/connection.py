@@ -15,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, ClassVar, Final, NamedTuple, cast
 
 from typha.downstream.dialect import Session, SessionState
 from typha.downstream.listening import shown_peer
@@ -45,6 +45,9 @@ class Owner(NamedTuple):
 
 class Connection(asyncio.Protocol):
     """See the module. ``session`` is ours until the first byte says otherwise."""
+
+    # More than this in the transport's buffer, and it pauses us.
+    unpaused_bytes: ClassVar = 0
 
     __slots__ = (
         "_is_first",
@@ -80,8 +83,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted (and, with TLS, shaken hands)."""
         self._transport = cast("asyncio.Transport", transport)
-        # high=1: with 0, asyncio's TLS pauses after every write and resumes only when something is read.
-        self._transport.set_write_buffer_limits(high=1, low=0)
+        self._transport.set_write_buffer_limits(high=self.unpaused_bytes, low=0)
         self.address = shown_peer(transport.get_extra_info("peername"))
         self._owner.on_made(self)
 
@@ -107,17 +109,19 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The kernel did not take everything."""
         self.is_drained = False
+        self.subscriber.pause()
 
     def resume_writing(self) -> None:
         """The kernel took everything that was left."""
-        self.is_drained = True
         if self._transport is not None and not self._transport.is_closing():
+            self.is_drained = True
             self._transport.resume_reading()
             self._owner.on_drained(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._transport = None
+        Connection.pause_writing(self)
         self.session.close("lost" if exc is None else f"lost_{type(exc).__name__}", None)
         self._owner.on_lost(self)
         # Else the two hold each other, and thousands of dead ones wait for a full collection.
@@ -136,6 +140,15 @@ class Connection(asyncio.Protocol):
 
     # --- the fan-out's outlet
 
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """See ``streams.Outlet``: nothing is left to the caller."""
+        return self._send_all
+
+    def _send_all(self, data: bytes) -> int:
+        self.write(data)
+        return len(data)
+
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport; a closing one takes none."""
         if self._transport is not None and not self._transport.is_closing():
@@ -151,12 +164,14 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Send what the closed session still had to say, and close once the kernel has it."""
         self.subscriber.flush()
+        Connection.pause_writing(self)
         if self._transport is not None:
             self._transport.close()
 
     def abort(self, code: str) -> None:
         """Close at once, whatever is buffered."""
         self.session.close(code, None)
+        Connection.pause_writing(self)
         if self._transport is not None:
             self._transport.abort()
 

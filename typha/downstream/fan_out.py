@@ -3,7 +3,7 @@
 A round is a generator: it yields when its time is up, and the shell (``server``) goes on with it after the event
 loop had its turn. Between two yields nothing else runs, so each step sees one state of the cache.
 
-    feed views -> reset and status -> seal streams -> settle who finished a walk -> publish to groups -> pump -> trim
+    feed views -> reset and status -> seal streams -> publish to groups -> settle who finished a walk -> pump -> trim
 
 Invariants
 1. Publishing costs subscribers x rounds, never subscribers x changes; a change is encoded once per encoding.
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
 
 from typha.cache.catalog import Catalog
 from typha.cache.log import Log
@@ -28,15 +27,13 @@ from typha.cache.walk import Walks
 from typha.downstream.admission import Joiners
 from typha.downstream.dialect import Dialect
 from typha.downstream.feed_view import FeedViews
+from typha.downstream.group import Group
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
-from typha.downstream.streams import Batch, Group, Moves, Stream, Subscriber
+from typha.downstream.streams import Batch, Moves, Stream, Subscriber
 from typha.downstream.subscription import Phase, Subscription
 from typha.downstream.verification import trust
 from typha.wire.states import GoAwayReason, TopicState
-
-# Looking at the clock costs 50 ns, a send 10 us: every 16 sends is often enough for a budget of 2 ms.
-_CLOCK_EVERY: Final = 16
 
 
 class FanOut:
@@ -106,7 +103,9 @@ class FanOut:
 
     def drained(self, subscriber: Subscriber) -> None:
         """The outlet took everything: go on with what this subscriber reads."""
-        if subscriber in self.subscribers and subscriber.group is None:
+        if subscriber.group is not None:
+            subscriber.group.resume(subscriber)
+        elif subscriber in self.subscribers:
             self._pump(subscriber)
 
     def tick(self, now: float) -> None:
@@ -158,15 +157,15 @@ class FanOut:
         heads = {topic: topic.head for topic in dirty}
         batches = self._seal(dirty)
         self._verify(dirty)
-        yield from self._settle_queue()
         for group in self._groups_to_serve(batches):
             yield from self._publish(group, batches)
+        for topic in {stream.topic for stream in batches}:
+            self.counters.event_to_socket.observe(self._clock() - dirty[topic])
+        # Who joins now stands where this round ended: publishing first, its frames can meet nobody above ``from``.
+        yield from self._settle_queue()
         self.counters.rounds += 1
         self.walks.end_round()
-        published = {stream.topic for stream in batches}
-        for topic, changed_at in dirty.items():
-            if topic in published:
-                self.counters.event_to_socket.observe(self._clock() - changed_at)
+        for topic in dirty:
             topic.trim(heads[topic])
 
     def _tell_news(self, dirty: Iterable[Topic]) -> None:
@@ -243,21 +242,15 @@ class FanOut:
             data += group.bookmark(now)
         if not data and not is_large:
             return  # a language without bookmarks
-        stop_at = now + self._settings.round_budget_s
         starts = {stream.log: batch.start for stream, batch in changed.items()}
-        for count, subscriber in enumerate(list(group.members), 1):
-            if subscriber.group is not group or subscriber.joined_in == self.counters.rounds:
-                continue  # who joined in this round stands at the stream's position already, not at ``from``
-            if is_large or not subscriber.outlet.is_drained:
-                self.counters.demotions += 1
-                self._leave_group(subscriber, starts)
-                self._enqueue(subscriber)
-            else:
-                subscriber.write(data)
-                self.counters.shared_sends += 1
-            if count % _CLOCK_EVERY == 0 and self._clock() > stop_at:
-                yield
-                stop_at = self._clock() + self._settings.round_budget_s
+
+        def demote(subscriber: Subscriber) -> None:
+            self.counters.demotions += 1
+            self._leave_group(subscriber, starts)
+            self._enqueue(subscriber)
+
+        budget_s = self._settings.round_budget_s
+        self.counters.shared_sends += yield from group.serve(None if is_large else data, self._clock, budget_s, demote)
 
     # --- who is not in a group
 
@@ -377,22 +370,19 @@ class FanOut:
         if group is None:
             due_at = self._clock() + self._settings.bookmark_interval_s
             group = self._groups[key] = Group(key, subscriber.session.encoding, due_at)
-        group.members[subscriber] = None
-        subscriber.group = group
-        subscriber.joined_in = self.counters.rounds
+        subscriber.join(group)
 
     def _leave_group(self, subscriber: Subscriber, starts: Mapping[Log, int] | None = None) -> None:
         """Its subscriptions stand at their streams' positions, or where this round began (``starts``)."""
         group = subscriber.group
         if group is None:
             return
-        subscriber.group = None
-        del group.members[subscriber]
+        subscriber.part(group)
         positions = {stream.log: stream.position for stream in group.streams} | dict(starts or {})
         for subscription in subscriber.session.subscriptions:
             if subscription.phase is Phase.LIVE:
                 subscription.demote(positions[subscription.log])
-        if not group.members:
+        if not group.sends and not group.undrained:
             del self._groups[group.streams]
             for stream in group.streams:
                 stream.groups.discard(group)

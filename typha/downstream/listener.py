@@ -37,13 +37,13 @@ _RETRY_S: Final = 1.0
 
 
 class Listener:
-    """``make_protocol`` is called at accept; its ``connection_made`` when hands are shaken, where there is
-    ``tls``. ``max_handshakes`` and the times are of TLS.
+    """``make_protocol`` is called at accept, with the socket; its ``connection_made`` when hands are shaken, where
+    there is ``tls``. ``max_handshakes`` and the times are of TLS.
     """
 
     def __init__(
         self,
-        make_protocol: Callable[[], asyncio.Protocol],
+        make_protocol: Callable[[socket.socket], asyncio.Protocol],
         tls: ServerTls | None,
         *,
         max_handshakes: int,
@@ -142,12 +142,15 @@ class Listener:
             self._go_on()
 
     async def _open(self, accepted: socket.socket, address: str) -> None:
+        def make_protocol() -> asyncio.Protocol:
+            return self._make_protocol(accepted)
+
         try:
             if self._tls is None:
-                await self._loop.connect_accepted_socket(self._make_protocol, accepted)
+                await self._loop.connect_accepted_socket(make_protocol, accepted)
                 return
             await open_tls(
-                self._make_protocol,
+                make_protocol,
                 accepted,
                 self._tls.context,
                 handshake_timeout_s=self._handshake_timeout_s,

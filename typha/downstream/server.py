@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ from typha.downstream.server_tls import ServerTls
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FeedViewStatistics, ServerCounters, ServerStatistics, SubscriberStatistics
+from typha.downstream.tcp_connection import TcpConnection
 from typha.downstream.tls_connection import TlsConnection
 from typha.downstream.token_reviews import Review
 from typha.downstream.turns import Turns
@@ -182,9 +184,10 @@ class Server:
 
     # --- connections
 
-    def _new_connection(self) -> Connection:
-        kind = Connection if self.tls is None else TlsConnection
-        return kind(self._sessions.native(), self._owner)
+    def _new_connection(self, accepted: socket.socket) -> Connection:
+        if self.tls is None:
+            return TcpConnection(self._sessions.native(), self._owner, accepted)
+        return TlsConnection(self._sessions.native(), self._owner)
 
     def _drained(self, connection: Connection) -> None:
         self._turns.add(connection.subscriber)

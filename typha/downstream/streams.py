@@ -1,4 +1,4 @@
-"""Who gets the same bytes: streams (one log in one encoding) and groups (subscribers of the same set of streams).
+"""Who gets the same bytes: streams (one log in one encoding), and subscribers, which are in groups (see ``group``).
 
 Invariants
 1. Every member of a group has been handed everything up to each of its streams' ``position``, and nothing above.
@@ -10,23 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from typha.cache.log import Log
 from typha.cache.topic import Topic
 from typha.cache.walk import SLICE_BYTES, Walk
 from typha.downstream.dialect import Dialect, Session
-
-
-class Outlet(Protocol):
-    """A subscriber's socket, as far as the fan-out knows it."""
-
-    @property
-    def is_drained(self) -> bool:
-        """Everything written was taken by the kernel."""
-
-    def write(self, data: bytes) -> None:
-        """Hand bytes over; never blocks, never raises."""
+from typha.downstream.group import Group, Outlet
 
 
 class _Gone:
@@ -34,7 +24,11 @@ class _Gone:
 
     is_drained = False
 
-    def write(self, data: bytes) -> None:
+    def send(self, data: bytes) -> int:
+        """Dropped."""
+        return len(data)
+
+    def write(self, data: bytes | memoryview) -> None:
         """Dropped."""
 
 
@@ -69,34 +63,14 @@ class Batch:
         self.data = None if whole is None else whole.frames
 
 
-class Group:
-    """Caught-up subscribers of exactly these streams, which are all of one dialect."""
-
-    __slots__ = ("bookmark_due_at", "dialect", "members", "streams")
-
-    def __init__(self, streams: frozenset[Stream], dialect: Dialect, bookmark_due_at: float) -> None:
-        self.streams = streams
-        self.dialect = dialect
-        self.members: dict[Subscriber, None] = {}
-        self.bookmark_due_at = bookmark_due_at
-        for stream in streams:
-            stream.groups.add(self)
-
-    def bookmark(self, now: float) -> bytes:
-        """In sync up to here; nothing of a topic that is not complete yet (one from a file)."""
-        complete = [(stream.topic, stream.position) for stream in self.streams if stream.topic.has_synced]
-        return self.dialect.encode_bookmark(complete, now) if complete else b""
-
-
 class Subscriber:
     """A session with its outlet, as the fan-out holds it."""
 
     __slots__ = (
-        "bytes_sent",
-        "frames_sent",
+        "_bytes_sent",
+        "_frames_sent",
         "group",
         "is_queued",
-        "joined_in",
         "outlet",
         "session",
     )
@@ -106,9 +80,37 @@ class Subscriber:
         self.outlet = outlet
         self.group: Group | None = None
         self.is_queued = False
-        self.joined_in = -1
-        self.bytes_sent = 0
-        self.frames_sent = 0
+        self._bytes_sent = 0
+        self._frames_sent = 0
+
+    @property
+    def bytes_sent(self) -> int:
+        """What its outlet was handed, here or in its group. Who left in the midst of a round counts that as handed."""
+        return self._bytes_sent + (self.group.bytes_sent if self.group is not None else 0)
+
+    @property
+    def frames_sent(self) -> int:
+        """So many pieces."""
+        return self._frames_sent + (self.group.frames_sent if self.group is not None else 0)
+
+    def join(self, group: Group) -> None:
+        """It is a member from now on."""
+        self.group = group
+        self._bytes_sent -= group.bytes_sent
+        self._frames_sent -= group.frames_sent
+        group.enter(self)
+
+    def part(self, group: Group) -> None:
+        """It is a member no more."""
+        group.leave(self)
+        self.group = None
+        self._bytes_sent += group.bytes_sent
+        self._frames_sent += group.frames_sent
+
+    def pause(self) -> None:
+        """The outlet says that it is not drained any more."""
+        if self.group is not None:
+            self.group.pause(self)
 
     @property
     def is_walking(self) -> bool:
@@ -129,8 +131,8 @@ class Subscriber:
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the outlet and count them."""
-        self.bytes_sent += len(data)
-        self.frames_sent += 1
+        self._bytes_sent += len(data)
+        self._frames_sent += 1
         self.outlet.write(data)
 
     def flush(self) -> None:

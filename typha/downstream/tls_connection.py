@@ -22,6 +22,9 @@ PIECE_BYTES: Final = 2 * 1024
 class TlsConnection(Connection):
     """See the module; made as Connection is."""
 
+    # With 0, asyncio's TLS pauses after every write and resumes only when something is read.
+    unpaused_bytes = 1
+
     __slots__ = ("_is_finishing", "_is_paused", "_rest")
 
     def __init__(self, session: Session, owner: Owner) -> None:
@@ -81,7 +84,7 @@ class TlsConnection(Connection):
                 del rest[0]
             super().write(piece[:PIECE_BYTES])
         if rest:
-            self.is_drained = False
+            super().pause_writing()
         elif self._is_finishing:
             self._is_finishing = False
             super().finish()

@@ -15,7 +15,7 @@ from typing import Final
 
 from typha.wire import messages as m
 from typha.wire.codec import decode_message, encode_message
-from typha.wire.compression import decompress
+from typha.wire.compression import Dictionary, decompress
 from typha.wire.entries import decode_entries
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, COMPRESSED, HEADER, Frame, FrameType, encode_frame
 
@@ -32,6 +32,8 @@ _COUNTS_KEPT: Final = 4096
 
 # (position after the frame, length of the frame) -> changes in it.
 _counts: dict[tuple[int, int], int] = {}
+# Those of the server, which gives all its agents the same ones.
+_dictionaries: dict[int, Dictionary] = {}
 
 
 class AgentStream:
@@ -131,6 +133,8 @@ class AgentStream:
                 self.position = max(self.position, *(topic.cursor for topic in bookmark.topics))
                 if self.is_recording:
                     self.ages_ms.extend(topic.age_ms for topic in bookmark.topics if topic.age_ms is not None)
+        elif kind == FrameType.DICTIONARY:
+            _hold(payload)
         elif kind == FrameType.KEY_DIGEST:
             digest = _decode(kind, payload)
             if isinstance(digest, m.KeyDigest):
@@ -152,7 +156,7 @@ def _count(shared: tuple[int, int], payload: bytes | memoryview) -> int:
 @lru_cache(maxsize=64)
 def _content(payload: bytes) -> tuple[tuple[int, int], int]:
     """Tag and value of a compressed frame's ``through``, and how many changes are in it."""
-    plain = decompress(FrameType.ENTRIES, payload, CLIENT_INBOUND_LIMIT_BYTES)
+    plain = decompress(FrameType.ENTRIES, payload, CLIENT_INBOUND_LIMIT_BYTES, _dictionaries)
     tag, through = _THROUGH.unpack_from(plain, _THROUGH_AT - HEADER.size)
     entries = decode_entries(plain)
     return (tag, through), len(entries.puts) + len(entries.deletes)
@@ -161,3 +165,10 @@ def _content(payload: bytes) -> tuple[tuple[int, int], int]:
 @lru_cache(maxsize=64)
 def _decode(kind: int, payload: bytes) -> m.Message | None:
     return decode_message(Frame(kind, payload))
+
+
+@lru_cache(maxsize=64)
+def _hold(payload: bytes) -> None:
+    given = _decode(FrameType.DICTIONARY, payload)
+    if isinstance(given, m.Dictionary) and given.content:
+        _dictionaries[given.dictionary_id] = Dictionary(given.content)

@@ -2,8 +2,9 @@
 
     connect    {count, receive_buffer_bytes?, language?, feed?, topics?, hello?, buckets?, tls?}
                                                 open and greet; more of them join those that are there. Languages:
-                                                native, native-zstd, calico, calico-snappy, nats, raw. ``hello`` (hex)
-                                                and ``buckets``: say what an agent said that came back
+                                                native (plain), native-zstd (what typha_client offers: zstd and
+                                                dictionaries), calico, calico-snappy, nats, raw. ``hello`` (hex) and
+                                                ``buckets``: say what an agent said that came back
     synced     {timeout_s}                      wait until every agent has its Bookmark
     record     {}                               from now on keep when each agent reached which position
     stop       {probes: [[rv, sent_ns]..]}      when each probe reached the first, the last and all agents
@@ -36,7 +37,7 @@ from bench.peers.streams import NatsStream, RawStream
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import HEADER, Frame
 from typha.wire.messages import Hello
-from typha.wire.states import ZSTD
+from typha.wire.states import ZSTD, ZSTD_DICT
 
 # A slice of a snapshot; all reads share one buffer, which stays in the processor's cache.
 _READ_BYTES: Final = 256 * 1024
@@ -76,7 +77,7 @@ def _speaker(
     if not language.startswith("native"):
         return greeting(number, feed, is_snappy=language == "calico-snappy"), CalicoStream()
     name, asked = f"node-{number:04d}", () if feed else tuple(topics)
-    compression = (ZSTD,) if language == "native-zstd" else ()
+    compression = (ZSTD, ZSTD_DICT) if language == "native-zstd" else ()
     said = Hello(name, "bench/1", feed=feed or None, topics=asked, compression=compression)
     return encode_message(said if hello is None else replace(hello, node=name)), AgentStream(buckets)
 

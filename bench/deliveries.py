@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Final, NamedTuple
 
-from bench.goal_rows import PER_CPU_S, TYPHA_RECORDED, deliveries
+from bench.goal_rows import NATIVE_ZSTD, PER_CPU_S, TYPHA_RECORDED, deliveries
 from bench.loop_lag import LoopLag, add_loop_lag
 from bench.peers import PeerMissing, Shape, nats, typha_go
 from bench.probing import measure
@@ -26,12 +26,14 @@ from typha.observe.status import Latency
 QUESTION: Final = "what does a delivery cost, by agents, changes a second and pacing, beside NATS and Calico's Typha?"
 _FEED: Final = "felix"
 _TOPIC: Final = "workloadendpoints"
-_LANGUAGES: Final = ("native", "calico", "calico-snappy")
+_NATIVE: Final = ("native", NATIVE_ZSTD)
 _PAUSES_MS: Final = (100, 20)
+# Calico's agents are paced as its Typha paces them.
+_LANGUAGES: Final = {100: (*_NATIVE, "calico", "calico-snappy"), 20: _NATIVE}
 # Beside the shapes of the goals: the one whose latency is a goal.
 _SHAPES: Final = (*TYPHA_RECORDED, (1000, 1000))
-# Enough that two changes of one round rarely meet in one pod.
-_PODS: Final = 10_000
+# For each change a second: of those of a round of 100 ms, 2 % meet in one pod.
+_PODS: Final = 2.5
 _TIMEOUT_S: Final = 120.0
 _SETTLE_S: Final = 1.0
 # Calico's own agents at 100 ms pacing, whole process, beside what Typha needs for the same shape.
@@ -69,7 +71,7 @@ def run(options: argparse.Namespace) -> Result:
     pauses = options.pause_ms or list(_PAUSES_MS)
     seconds = options.seconds or (2.0 if options.quick else 5.0)
     runs = options.runs or (1 if options.quick else 3)
-    result = Result("deliveries", {"pods": _PODS, "seconds": seconds, "runs": runs, "shapes": shapes, "pauses": pauses})
+    result = Result("deliveries", {"seconds": seconds, "runs": runs, "shapes": shapes, "pauses": pauses})
     for pause_ms in pauses:
         for rate in sorted({rate for _, rate in shapes}):
             counts = sorted(agents for agents, each in shapes if each == rate)
@@ -93,7 +95,7 @@ def _shape(text: str) -> tuple[int, int]:
 
 @contextmanager
 def _cluster(rate: int) -> Iterator[Simulation]:
-    with Simulation(pods=_PODS, churn=rate, hold=True, calico=True, only="relabel") as simulation:
+    with Simulation(pods=round(_PODS * rate), churn=rate, hold=True, calico=True, only="relabel") as simulation:
         simulation.create_probe()
         yield simulation
 
@@ -107,24 +109,26 @@ def _ours(
         server.wait_ready()
         simulation.begin()
         for count in counts:
-            costs: dict[str, list[_Cost]] = {language: [] for language in _LANGUAGES}
-            late: list[float] = []
+            languages = _LANGUAGES.get(pause_ms, _NATIVE)
+            costs: dict[str, list[_Cost]] = {language: [] for language in languages}
+            late: dict[str, list[float]] = {language: [] for language in _NATIVE}
             late_loop: list[Latency] = []
             for number in range(runs):
-                for language in _LANGUAGES:
+                for language in languages:
                     say(f"deliveries: {count} x {rate}, {pause_ms} ms, {language}, {number + 1} of {runs}")
                     alone = _cores(server, seconds / 2)
                     lag = LoopLag(server)
                     with _agents(server.port, count, language) as agents:
                         costs[language].append(_stretch(server, agents, seconds, alone))
-                        if language == "native":
+                        if language in late:
                             stretch = measure(simulation, server, agents, seconds)
-                            late += [value for _, value in stretch.lag]
+                            late[language] += [value for _, value in stretch.lag]
                         late_loop.append(lag.end())
             for language, found in costs.items():
                 _add(result, language, (count, rate, pause_ms), found)
-            name = deliveries("native", count, rate, pause_ms, "latency p99 of the last agent")
-            result.add(name, percentile(sorted(late), 0.99) * 1e3, "ms")
+            for language, seconds_late in late.items():
+                name = deliveries(language, count, rate, pause_ms, "latency p99 of the last agent")
+                result.add(name, percentile(sorted(seconds_late), 0.99) * 1e3, "ms")
             add_loop_lag(result, late_loop, f"{count:,} x {rate:,}, {pause_ms} ms")
 
 
@@ -144,7 +148,7 @@ def _typha(result: Result, simulation: Simulation, counts: list[int], rate: int,
 @contextmanager
 def _agents(port: int, count: int, language: str) -> Iterator[Agents]:
     with Agents(port) as agents:
-        topics = {"topics": [_TOPIC]} if language == "native" else {"feed": _FEED}
+        topics = {"topics": [_TOPIC]} if language in _NATIVE else {"feed": _FEED}
         agents.ask("connect", count=count, language=language, **topics)
         agents.ask("synced", timeout_s=_TIMEOUT_S)
         time.sleep(_SETTLE_S)
@@ -155,8 +159,8 @@ def _stretch(server: Child, agents: Agents, seconds: float, alone: float) -> _Co
     agents.ask("record")
     cpu_s, began_at = server.cpu_s(), time.monotonic()
     time.sleep(seconds)
-    cpu_s, took_s = server.cpu_s() - cpu_s, time.monotonic() - began_at
     found = agents.ask("stop", probes=[])
+    cpu_s, took_s = server.cpu_s() - cpu_s, time.monotonic() - began_at
     return _Cost(found["changes"], cpu_s, alone * took_s, found["bytes"])
 
 

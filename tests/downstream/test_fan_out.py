@@ -66,10 +66,10 @@ def test_unsubscribed_streams_groups_and_logs_are_let_go() -> None:
     world = joined_world()
     client = world.joined(world.a, where={"node": "nowhere"})
     fan_out = world.a.fan_out
-    assert (len(fan_out._streams), len(fan_out._groups)) == (1, 1)
+    assert (len(list(fan_out._streams)), len(list(fan_out._groups))) == (1, 1)
     client.disconnect()
     world.time(1)
-    assert (fan_out._streams, fan_out._groups, fan_out.subscribers) == ({}, {}, {})
+    assert (list(fan_out._streams), list(fan_out._groups), fan_out.subscribers) == ([], [], {})
     assert len(list(world.a.pods.views.logs())) == 1  # n0 holds an entry, nowhere is gone
 
 

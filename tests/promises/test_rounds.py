@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -269,3 +270,38 @@ def test_quiet_topic_of_two_stays_at_its_own_position() -> None:
     world.time(11)
     world.deliver()
     assert {copy.bookmarked for copy in client.copies.values()} == {world.truth.rv}
+
+
+def test_joiners_of_a_topic_that_changes_at_every_turn_are_not_left_behind() -> None:
+    """They read on by themselves for ever: each came into the group only where nothing changed since the last seal."""
+    world = World(settings=replace(STEPPED_ROUNDS, round_budget_s=0.001))
+    world.put("a")
+    world.sync()
+    clients = [world.joined(world.a), *(world.client() for _ in range(6))]
+    for client in clients[1:]:
+        client.connect(world.a)
+        hand_over = client.outlet.write
+
+        def take_the_turn(
+            data: bytes | memoryview, hand_over: Callable[[bytes | memoryview], None] = hand_over
+        ) -> None:
+            hand_over(data)
+            world.clock.now += 0.002
+
+        client.outlet.write = take_the_turn  # type: ignore[method-assign]
+    rounds, version = world.a.fan_out.counters.rounds, 0
+    while world.a.fan_out.counters.rounds < rounds + 3:
+        version += 1
+        world.put("a", version % 2)
+        world.a.watch()
+        world.a.step()
+    subscribers = [client.subscriber for client in clients if client.subscriber is not None]
+    assert [subscriber.group for subscriber in subscribers].count(None) == 0
+    # Those who joined in the last round stand ahead; the next one has everybody together, with nothing sent twice.
+    world.a.round()
+    assert len({subscriber.group for subscriber in subscribers}) == 1
+    assert len(list(world.a.fan_out._streams)) == 1
+    for client in clients:
+        client.deliver()
+        assert sorted(set(versions(client))) == sorted(versions(client)), "a version was sent twice"
+    world.quiesce()

@@ -27,10 +27,10 @@ from typha.cache.walk import Walks
 from typha.downstream.admission import Joiners
 from typha.downstream.dialect import Dialect
 from typha.downstream.feed_view import FeedViews
-from typha.downstream.group import Group
+from typha.downstream.group import Group, Groups
 from typha.downstream.settings import DownstreamSettings
 from typha.downstream.statistics import FanOutCounters
-from typha.downstream.streams import Batch, Moves, Stream, Subscriber
+from typha.downstream.streams import Batch, Moves, Stream, Streams, Subscriber
 from typha.downstream.subscription import Phase, Subscription
 from typha.downstream.verification import trust
 from typha.wire.states import GoAwayReason, TopicState
@@ -63,8 +63,8 @@ class FanOut:
         self._on_evidence = on_evidence
         self._verify = verify
         self.is_eager = False
-        self._streams: dict[tuple[Log, Dialect], Stream] = {}
-        self._groups: dict[frozenset[Stream], Group] = {}
+        self._streams = Streams()
+        self._groups = Groups()
         self._queue: deque[Subscriber] = deque()
         self._dirty: dict[Topic, float] = {}
         self._reconciling: dict[Subscriber, None] = {}
@@ -110,7 +110,7 @@ class FanOut:
 
     def tick(self, now: float) -> None:
         """About once a second: bookmarks that are due, places of joiners that stall, what nobody reads any more."""
-        if any(group.bookmark_due_at <= now for group in self._groups.values()):
+        if any(group.bookmark_due_at <= now for group in self._groups):
             self._bookmarks_due = True
             self._wake()
         for subscriber in self.joiners.evict_stalled(now):
@@ -119,7 +119,7 @@ class FanOut:
             self._views.tick()
         if not self.joiners.count:
             self.walks.drop_unread_snapshots()
-        self._streams = {key: stream for key, stream in self._streams.items() if stream.groups}
+        self._streams.drop_unread()
         for topic in self._catalog.topics.values():
             topic.views.drop_unread(now)
 
@@ -142,6 +142,11 @@ class FanOut:
         is_behind = self._views is not None and self._views.is_behind
         return bool(self._dirty or self._queue or self._bookmarks_due or self._moves or is_behind)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody who joins waits for a round, or reads as fast as we write."""
+        return self.is_eager or bool(self._queue)
+
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
         self.is_eager = False
@@ -161,7 +166,8 @@ class FanOut:
             yield from self._publish(group, batches)
         for topic in {stream.topic for stream in batches}:
             self.counters.event_to_socket.observe(self._clock() - dirty[topic])
-        # Who joins now stands where this round ended: publishing first, its frames can meet nobody above ``from``.
+        self._groups.merge(self._streams.merged())
+        # After publishing: who joins now stands where this round ended or above it, never below its frames' ``from``.
         yield from self._settle_queue()
         self.counters.rounds += 1
         self.walks.end_round()
@@ -212,7 +218,7 @@ class FanOut:
     def _seal(self, dirty: Mapping[Topic, float]) -> dict[Stream, Batch]:
         batches: dict[Stream, Batch] = {}
         now = self._clock()
-        for stream in self._streams.values():
+        for stream in self._streams:
             topic = stream.topic
             if topic not in dirty:
                 continue
@@ -228,7 +234,7 @@ class FanOut:
         if self._bookmarks_due:
             self._bookmarks_due = False
             now = self._clock()
-            groups |= {group: None for group in self._groups.values() if group.bookmark_due_at <= now}
+            groups |= {group: None for group in self._groups if group.bookmark_due_at <= now}
         return list(groups)
 
     def _publish(self, group: Group, batches: Mapping[Stream, Batch]) -> Iterator[None]:
@@ -313,8 +319,6 @@ class FanOut:
             subscription.begin_walk(self.walks.since(topic, log, position, staged=staged))
             return False
         stream = self._stream(subscription, subscriber.session.choose_encoding(subscription, self._clock()))
-        if stream.position < log.last_rv:
-            return True  # changed since this round was sealed
         subscription.position = stream.position
         if subscription.is_staged and not subscription.is_reconciling:
             self.counters.reconciles += 1
@@ -349,10 +353,8 @@ class FanOut:
     # --- groups
 
     def _stream(self, subscription: Subscription, encoding: Dialect) -> Stream:
-        key = (subscription.log, encoding)
-        stream = self._streams.get(key)
-        if stream is None:
-            stream = self._streams[key] = Stream(subscription.topic, subscription.log, encoding)
+        stream = self._streams.at_end(subscription.topic, subscription.log, encoding)
+        if not stream.groups:
             self._verify((stream.topic,))
         return stream
 
@@ -365,24 +367,16 @@ class FanOut:
                 subscription.phase = Phase.SETTLING
             self._enqueue(subscriber)
             return
-        key = frozenset(streams)
-        group = self._groups.get(key)
-        if group is None:
-            due_at = self._clock() + self._settings.bookmark_interval_s
-            group = self._groups[key] = Group(key, subscriber.session.encoding, due_at)
-        subscriber.join(group)
+        due_at = self._clock() + self._settings.bookmark_interval_s
+        subscriber.join(self._groups.of(frozenset(streams), subscriber.session.encoding, due_at))
 
     def _leave_group(self, subscriber: Subscriber, starts: Mapping[Log, int] | None = None) -> None:
         """Its subscriptions stand at their streams' positions, or where this round began (``starts``)."""
         group = subscriber.group
         if group is None:
             return
-        subscriber.part(group)
+        self._groups.part(subscriber, group)
         positions = {stream.log: stream.position for stream in group.streams} | dict(starts or {})
         for subscription in subscriber.session.subscriptions:
             if subscription.phase is Phase.LIVE:
                 subscription.demote(positions[subscription.log])
-        if not group.sends and not group.undrained:
-            del self._groups[group.streams]
-            for stream in group.streams:
-                stream.groups.discard(group)

@@ -12,7 +12,7 @@ them none of that is in the processor's cache: 1 us beside a send of 8.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -148,3 +148,37 @@ class Group:
         if subscriber in self.undrained:  # filled while this round waited for its turn
             demote(subscriber)
         return subscriber in self.sends
+
+
+class Groups:
+    """All groups, by their streams; one that lost its last member is dropped."""
+
+    def __init__(self) -> None:
+        self._by_streams: dict[frozenset[Stream], Group] = {}
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self._by_streams.values())
+
+    def of(self, streams: frozenset[Stream], dialect: Dialect, bookmark_due_at: float) -> Group:
+        """That of these streams; ``bookmark_due_at`` is of a new one."""
+        group = self._by_streams.get(streams)
+        if group is None:
+            group = self._by_streams[streams] = Group(streams, dialect, bookmark_due_at)
+        return group
+
+    def part(self, subscriber: Subscriber, group: Group) -> None:
+        """It leaves its group."""
+        subscriber.part(group)
+        if not group.sends and not group.undrained:
+            del self._by_streams[group.streams]
+            for stream in group.streams:
+                stream.groups.discard(group)
+
+    def merge(self, merged: Mapping[Stream, Stream]) -> None:
+        """Members of groups of these streams go on in those that stand at the same positions."""
+        for group in {group for stream in merged for group in stream.groups}:
+            streams = frozenset(merged.get(stream, stream) for stream in group.streams)
+            into = self.of(streams, group.dialect, group.bookmark_due_at)
+            for subscriber in list(group.members):
+                self.part(subscriber, group)
+                subscriber.join(into)

@@ -57,6 +57,8 @@ _FAREWELL_S: Final = 5.0
 # Watches are read in turns as far apart as rounds: one that is ready a little early starts when they were read, one
 # that is late would wait for nothing until the next turn.
 _IN_STEP: Final = 0.9
+# They come in pieces: a round that starts with the first would leave the others to the next one, which is then early.
+_GATHERING: Final = 0.05
 
 
 class Server:
@@ -308,6 +310,8 @@ class Server:
     async def _rounds(self) -> None:
         while True:
             await self._wake.wait()
+            if not self.fan_out.is_awaited:
+                await asyncio.sleep(self._settings.round_pause_s * _GATHERING)
             self._wake.clear()
             started = self._clock()
             for _ in self.fan_out.round():

@@ -9,7 +9,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from typha.cache.log import Log
@@ -48,6 +48,47 @@ class Stream:
         self.encoding = encoding
         self.position = topic.head
         self.groups: set[Group] = set()
+
+
+class Streams:
+    """Every stream that somebody reads. Where a topic changes while a round waits for its turn, who catches up later
+    in that round stands ahead of those that it has served: in a stream of its own, until the next round has served
+    both.
+
+    Road not taken: having them wait for the next round. Of a busy topic they are behind again by then, and thousands
+    read on by themselves for ever.
+    """
+
+    def __init__(self) -> None:
+        self._kin: dict[tuple[Log, Dialect], list[Stream]] = {}
+
+    def __iter__(self) -> Iterator[Stream]:
+        return chain.from_iterable(self._kin.values())
+
+    def at_end(self, topic: Topic, log: Log, encoding: Dialect) -> Stream:
+        """That of a reader who has read the log to its end."""
+        kin = self._kin.setdefault((log, encoding), [])
+        for stream in kin:
+            if stream.position >= log.last_rv:
+                return stream
+        kin.append(Stream(topic, log, encoding))
+        return kin[-1]
+
+    def merged(self) -> dict[Stream, Stream]:
+        """Streams that another one has caught up with, and which one: they are none of these any more."""
+        found = {}
+        for kin in self._kin.values():
+            if len(kin) > 1:
+                last = {stream.position: stream for stream in reversed(kin)}
+                found.update({stream: last[stream.position] for stream in kin if last[stream.position] is not stream})
+                kin[:] = [stream for stream in kin if last[stream.position] is stream]
+        return found
+
+    def drop_unread(self) -> None:
+        """Those without groups."""
+        for kin in self._kin.values():
+            kin[:] = [stream for stream in kin if stream.groups]
+        self._kin = {kind: kin for kind, kin in self._kin.items() if kin}
 
 
 class Batch:

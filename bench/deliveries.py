@@ -30,8 +30,8 @@ _NATIVE: Final = ("native", NATIVE_ZSTD)
 _PAUSES_MS: Final = (100, 20)
 # Calico's agents are paced as its Typha paces them.
 _LANGUAGES: Final = {100: (*_NATIVE, "calico", "calico-snappy"), 20: _NATIVE}
-# Beside the shapes of the goals: the one whose latency is a goal.
-_SHAPES: Final = (*TYPHA_RECORDED, (1000, 1000))
+# Beside the shapes of the goals, at the shorter pause: the one whose latency is a goal.
+_OF_LATENCY: Final = (1000, 1000)
 # For each change a second: of those of a round of 100 ms, 2 % meet in one pod.
 _PODS: Final = 2.5
 _TIMEOUT_S: Final = 120.0
@@ -58,23 +58,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--shape --pause-ms --seconds --runs."""
     parser.add_argument("--shape", action="append", metavar="AGENTSxRATE", help="such as 1000x500; again for more")
     parser.add_argument("--pause-ms", type=int, action="append", help="least time between rounds (default 100 and 20)")
-    parser.add_argument("--seconds", type=float, help="measured for each (default 5; quick 2)")
+    parser.add_argument("--seconds", type=float, help="measured for each (default 4; quick 2)")
     parser.add_argument("--runs", type=int, help="of each language, in turns; the median counts (default 3; quick 1)")
     parser.add_argument("--no-peers", action="store_true", help="neither NATS nor Calico's Typha")
 
 
 def run(options: argparse.Namespace) -> Result:
     """For each pause and rate a cluster and a server; its shapes in turns."""
-    shapes = (
-        [_shape(text) for text in options.shape] if options.shape else list(_SHAPES[: 1 if options.quick else None])
-    )
+    chosen = [_shape(text) for text in options.shape or ()]
     pauses = options.pause_ms or list(_PAUSES_MS)
-    seconds = options.seconds or (2.0 if options.quick else 5.0)
+    seconds = options.seconds or (2.0 if options.quick else 4.0)
     runs = options.runs or (1 if options.quick else 3)
-    result = Result("deliveries", {"seconds": seconds, "runs": runs, "shapes": shapes, "pauses": pauses})
+    result = Result("deliveries", {"seconds": seconds, "runs": runs, "shapes": chosen, "pauses": pauses})
     for pause_ms in pauses:
+        shapes = chosen or list(TYPHA_RECORDED)[: 1 if options.quick else None]
+        with_latency = [] if chosen or options.quick or pause_ms != min(_PAUSES_MS) else [_OF_LATENCY]
         for rate in sorted({rate for _, rate in shapes}):
-            counts = sorted(agents for agents, each in shapes if each == rate)
+            counts = sorted(agents for agents, each in shapes + with_latency if each == rate)
             with _cluster(rate) as simulation:
                 _ours(result, simulation, counts, rate, pause_ms, seconds, runs)
                 if not options.no_peers:

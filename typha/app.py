@@ -164,6 +164,7 @@ class App:
             review=access.review_of(config, session),
             calico_feeds={name: self._spec.feeds[name] for name in config.calico_feeds},
             verify=os.environ.get("TYPHA_VERIFY", "") not in ("", "0"),
+            welcomed=Collector().tick,
         )
 
         self._neighbours = (
@@ -323,13 +324,12 @@ class App:
 
     async def _publish_often(self) -> None:
         heap = Heap(time.monotonic())
-        quarantines, collector = Quarantines(), Collector()
+        quarantines = Quarantines()
         while True:
             self._publish()
             quarantines.tell(self.catalog.topics.values())
             self.server.connection_limits.joins_paused = self._memory.look(resident_bytes())
             heap.tick(time.monotonic())
-            collector.tick(len(self.server.fan_out.subscribers))
             await asyncio.sleep(_PUBLISH_S if self.catalog.is_ready() else _PUBLISH_UNREADY_S)
 
     def _publish(self, subscribers: Sequence[SubscriberStatus] = ()) -> None:

@@ -1,6 +1,6 @@
 """Keeps full collections of garbage short while thousands of agents come: who stays is no longer looked at.
 
-Place: the app calls ``tick`` about once a second.
+Place: the server calls ``tick`` with each that is welcomed.
 
 1. Frozen only at a new peak of connections: so many objects as one peak has may be missed by the collector, once. A
    connection that ends is freed by its reference count, frozen or not.

@@ -78,6 +78,7 @@ class Server:
         calico_feeds: Mapping[str, Sequence[str]] | None = None,
         rng: random.Random | None = None,
         verify: bool = False,
+        welcomed: Callable[[int], object] = lambda subscribers: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = time.monotonic  # one clock for all stages; uvloop's own counts in whole milliseconds
@@ -87,6 +88,7 @@ class Server:
         self._rng = rng = rng or random.SystemRandom()
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
+        self._tell_welcomed = welcomed
         self._listener: Listener | None = None
         self._connections: dict[Connection, None] = {}
         self._waiting = WaitingWelcomes(
@@ -260,6 +262,7 @@ class Server:
             },
         )
         self.fan_out.add(connection.subscriber)
+        self._tell_welcomed(len(self.fan_out.subscribers))
 
     def _finish(self, connection: Connection) -> None:
         connection.close_due_at = self._clock() + _FAREWELL_S

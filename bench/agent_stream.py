@@ -29,9 +29,15 @@ _U64_TAG: Final = 0xCF
 _COMPRESSED_ENTRIES: Final = FrameType.ENTRIES | COMPRESSED
 # Rounds that agents may be apart: 50 a second.
 _COUNTS_KEPT: Final = 4096
+# Of a compressed frame: first literals, which have its mark, and last sequences. Hashing all of it would cost more than
+# the rest of the reader.
+_HEAD_BYTES: Final = 128
+_TAIL_BYTES: Final = 32
 
 # (position after the frame, length of the frame) -> changes in it.
 _counts: dict[tuple[int, int], int] = {}
+# (length, head, tail) of a compressed frame -> its mark, changes in it.
+_contents: dict[tuple[int, bytes, bytes], tuple[tuple[int, int], int]] = {}
 # Those of the server, which gives all its agents the same ones.
 _dictionaries: dict[int, Dictionary] = {}
 
@@ -106,9 +112,13 @@ class AgentStream:
                     changes = _count(shared, data[start + HEADER.size : end])
                 self.changes += changes
             elif kind == _COMPRESSED_ENTRIES:
-                mark, changes = _content(bytes(data[start + HEADER.size : end]))
-                self._reached(mark, now_ns)
-                self.changes += changes
+                begin = start + HEADER.size
+                same = (length, bytes(data[begin : begin + _HEAD_BYTES]), bytes(data[end - _TAIL_BYTES : end]))
+                content = _contents.get(same)
+                if content is None:
+                    content = _content(same, data[begin:end])
+                self._reached(content[0], now_ns)
+                self.changes += content[1]
             else:
                 self._receive_other(kind, bytes(data[start + HEADER.size : end]))
             start = end
@@ -153,13 +163,15 @@ def _count(shared: tuple[int, int], payload: bytes | memoryview) -> int:
     return changes
 
 
-@lru_cache(maxsize=64)
-def _content(payload: bytes) -> tuple[tuple[int, int], int]:
+def _content(same: tuple[int, bytes, bytes], payload: bytes | memoryview) -> tuple[tuple[int, int], int]:
     """Tag and value of a compressed frame's ``through``, and how many changes are in it."""
-    plain = decompress(FrameType.ENTRIES, payload, CLIENT_INBOUND_LIMIT_BYTES, _dictionaries)
+    if len(_contents) >= _COUNTS_KEPT:
+        _contents.clear()
+    plain = decompress(FrameType.ENTRIES, bytes(payload), CLIENT_INBOUND_LIMIT_BYTES, _dictionaries)
     tag, through = _THROUGH.unpack_from(plain, _THROUGH_AT - HEADER.size)
     entries = decode_entries(plain)
-    return (tag, through), len(entries.puts) + len(entries.deletes)
+    _contents[same] = found = (tag, through), len(entries.puts) + len(entries.deletes)
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -90,7 +90,8 @@ async def error_of(running: Running, tls: Tls | None, **asked: Any) -> Exception
                 await client.wait_synced(0.01)
             assert type(error) is type(client.last_error)
             assert str(client.last_error) in str(waited.value)
-        return error
+    await until(lambda: not running.connections)  # and the server has said why
+    return error
 
 
 async def is_served(running: Running, tls: Tls | None, **asked: Any) -> None:

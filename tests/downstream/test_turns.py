@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import cast
 
-from typha.downstream.streams import Subscriber
+import pytest
+
 from typha.downstream.turns import Turns
 
 
 class Line:
-    """Subscribers are names here; each costs 1 ms of a budget of 2 ms."""
+    """Who is ready is a name here; each costs 1 ms of a budget of 2 ms."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,9 +20,8 @@ class Line:
         self.comes_back = ""
         self.turns = Turns(self._serve, self.soon.append, 0.002, lambda: self.now)
 
-    def _serve(self, subscriber: Subscriber) -> None:
+    def _serve(self, name: str) -> None:
         self.now += 0.001
-        name = cast("str", subscriber)
         self.served.append(name)
         if name == self.comes_back:
             self.comes_back = ""
@@ -30,7 +29,7 @@ class Line:
 
     def add(self, *names: str) -> None:
         for name in names:
-            self.turns.add(cast("Subscriber", name))
+            self.turns.add(name)
 
     def turn(self) -> list[str]:
         """Who was served when the loop came around once."""
@@ -74,3 +73,19 @@ def test_who_comes_when_the_line_was_empty_is_served() -> None:
     line.turn()
     line.add("b")
     assert line.turn() == ["b"]
+
+
+def test_one_that_raises_holds_up_nobody_else() -> None:
+    line, served = Line(), []
+
+    def serve(name: str) -> None:
+        served.append(name)
+        if name == "a":
+            raise ValueError(name)
+
+    line.turns = Turns(serve, line.soon.append, 0.002, lambda: 0.0)
+    line.add("a", "b")
+    with pytest.raises(ValueError, match="a"):
+        line.turn()
+    line.turn()
+    assert served == ["a", "b"]

@@ -25,8 +25,8 @@ ENTRY_BYTES: Final = 460
 # Key and value of an entry in the mean of Calico's whole feed: 90 MB in 105,533 entries (`bench felix`). Endpoints
 # alone are 477 B; blocks of addresses and EndpointSlices, a 25th of the entries, are 10 KB each.
 CALICO_VALUE_BYTES: Final = 850
-# An idle agent: 4.11 KB; with TLS asyncio's buffers and OpenSSL's state come on top.
-CONNECTION_BYTES: Final = 4_200
+# An agent (`bench growth`): 2.88 KB; with TLS asyncio's buffers and OpenSSL's state come on top.
+CONNECTION_BYTES: Final = 2_900
 TLS_CONNECTION_BYTES: Final = 45_000
 # `felix`: 202 MB at rest, 275 under load: frames that are built, tombstones, the allocator's holes.
 HEADROOM: Final = 0.4

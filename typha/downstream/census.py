@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
+from typha.calico_wire.errors import PeerError
 from typha.downstream.connection import Connection
+from typha.downstream.connection_limits import OverLimitError
 from typha.downstream.fan_out import FanOut
 from typha.downstream.group import Group
 from typha.downstream.statistics import (
@@ -16,6 +18,7 @@ from typha.downstream.statistics import (
     SubscriberTopic,
 )
 from typha.downstream.subscription import Phase
+from typha.wire.errors import RemoteProtocolError
 
 
 def statistics(
@@ -73,6 +76,19 @@ def statistics(
         compression=compression,
         snapshots_built=fan_out.walks.snapshots_built,
     )
+
+
+def count_closed(counters: ServerCounters, connection: Connection) -> None:
+    """Into the totals of those that ended."""
+    session, subscriber = connection.session, connection.subscriber
+    counters.closed[session.closed_by] += 1
+    if isinstance(session.error, RemoteProtocolError | PeerError):
+        counters.protocol_errors[session.error.code] += 1
+    elif isinstance(session.error, OverLimitError):
+        counters.over_limits[session.error.limit] += 1
+    counters.bytes_sent += subscriber.bytes_sent
+    counters.frames_sent += subscriber.frames_sent
+    counters.bytes_received += connection.bytes_received
 
 
 def each_subscriber(connections: Collection[Connection], now: float) -> Iterator[SubscriberStatistics]:

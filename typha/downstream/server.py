@@ -21,12 +21,11 @@ from math import inf
 from typing import Final
 
 from typha.cache.catalog import Catalog
-from typha.calico_wire.errors import PeerError
 from typha.downstream import census, verification
 from typha.downstream.authentication import Authentication
 from typha.downstream.calico_encodings import encodings_of
 from typha.downstream.connection import Connection, Owner
-from typha.downstream.connection_limits import ConnectionLimits, OverLimitError
+from typha.downstream.connection_limits import ConnectionLimits
 from typha.downstream.dialect import Load, SessionState
 from typha.downstream.fan_out import FanOut
 from typha.downstream.feed_view import FeedViews
@@ -42,7 +41,7 @@ from typha.downstream.tls_connection import TlsConnection
 from typha.downstream.token_reviews import Review
 from typha.downstream.turns import Turns
 from typha.downstream.waiting import Probe, Restored, WaitingWelcomes
-from typha.wire.errors import RefusedError, RemoteProtocolError
+from typha.wire.errors import RefusedError
 from typha.wire.states import CloseCode, RefusalCode
 
 log = logging.getLogger("typha.downstream")
@@ -124,7 +123,9 @@ class Server:
             admit=self._admit,
             elsewhere=self.moves.addresses,
         )
-        self._owner = Owner(self._clock, self._made, self._received, self._drained, self._lost, self._sessions.foreign)
+        self._leaving = Turns(self._left, self._loop.call_soon, settings.round_budget_s, self._clock)
+        ended, foreign = self._leaving.add, self._sessions.foreign
+        self._owner = Owner(self._clock, self._made, self._received, self._drained, ended, foreign)
         self.fan_out = FanOut(
             catalog,
             settings,
@@ -175,7 +176,7 @@ class Server:
         await self._wait_empty(self._clock() + _FAREWELL_S)
         for connection in list(self._connections):
             connection.abort(CloseCode.DRAINING)
-        await asyncio.sleep(0)
+        await self._wait_empty(self._clock() + _FAREWELL_S)
         if self._listener is not None:
             await self._listener.wait_closed()
 
@@ -268,7 +269,7 @@ class Server:
         connection.close_due_at = self._clock() + _FAREWELL_S
         connection.finish()
 
-    def _lost(self, connection: Connection) -> None:
+    def _left(self, connection: Connection) -> None:
         session = connection.session
         self._connections.pop(connection, None)
         self.connection_limits.leave(connection, connection.host)
@@ -278,14 +279,7 @@ class Server:
             self._empty.set()
         was_served = connection.subscriber in self.fan_out.subscribers
         self.fan_out.remove(connection.subscriber)
-        self.counters.closed[session.closed_by] += 1
-        if isinstance(session.error, RemoteProtocolError | PeerError):
-            self.counters.protocol_errors[session.error.code] += 1
-        elif isinstance(session.error, OverLimitError):
-            self.counters.over_limits[session.error.limit] += 1
-        self.counters.bytes_sent += connection.subscriber.bytes_sent
-        self.counters.frames_sent += connection.subscriber.frames_sent
-        self.counters.bytes_received += connection.bytes_received
+        census.count_closed(self.counters, connection)
         if was_served or session.error is not None:
             log.log(
                 logging.WARNING if session.error is not None else logging.INFO,

@@ -14,9 +14,9 @@ PODS = Load(objects=100_000, entries=100_000, value_bytes=46 * MB, agents=1_000,
 
 def test_the_formula_is_that_of_the_module() -> None:
     assert needed_bytes(NOTHING) == round(69 * MB * 1.4)
-    at_rest = 69 * MB + 46 * MB + 460 * 100_000 + 4_200 * 1_000
+    at_rest = 69 * MB + 46 * MB + 460 * 100_000 + 2_900 * 1_000
     assert needed_bytes(PODS) == round(at_rest * 1.4)
-    assert needed_bytes(PODS._replace(tls=True)) - needed_bytes(PODS) == round((45_000 - 4_200) * 1_000 * 1.4)
+    assert needed_bytes(PODS._replace(tls=True)) - needed_bytes(PODS) == round((45_000 - 2_900) * 1_000 * 1.4)
     assert bytes_per_scale(PODS) == round((46 * MB + 460 * 100_000) * 1.4)
     assert bytes_per_scale(NOTHING) == 0
 

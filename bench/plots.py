@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from bench.goal_rows import PER_CPU_S, TYPHA_RECORDED, deliveries
+from bench.goal_rows import NATIVE_ZSTD, PER_CPU_S, TYPHA_RECORDED, deliveries
 from bench.goals import Document, stored_documents
 from bench.report import number, say, slope
 
@@ -21,7 +21,7 @@ QUESTION: Final = "what do the stored results look like?"
 PLOTS: Final = Path(__file__).parent.parent / "docs" / "plots"
 _INCHES: Final = (7.0, 4.0)
 # Colours that stay apart for colour-blind readers and in print (Okabe and Ito).
-_BLUE, _ORANGE, _GREEN, _GREY = "#0072b2", "#d55e00", "#009e73", "#777777"
+_BLUE, _SKY, _ORANGE, _GREEN, _GREY = "#0072b2", "#56b4e9", "#d55e00", "#009e73", "#777777"
 _SERIES_COLOURS: Final = (_BLUE, _ORANGE, _GREEN)
 _STYLE: Final[Any] = {
     "svg.hashsalt": "typha",
@@ -210,16 +210,18 @@ def _peers(axes: Any, documents: Mapping[str, Document]) -> None:
     if not shapes:
         raise NoFigures(f"deliveries at {pause_ms} ms")
     theirs, recorded = "Calico's Typha", True
-    bars: dict[str, list[float]] = {"typha": [], "NATS, the better way": [], theirs: []}
+    ours = {"typha, plain": "native", "typha, zstd": NATIVE_ZSTD}
+    bars: dict[str, list[float]] = {**{name: [] for name in ours}, "NATS, the better way": [], theirs: []}
     for shape in shapes:
-        bars["typha"].append(_figure(document, deliveries("native", *shape, pause_ms, PER_CPU_S)))
+        for name, who in ours.items():
+            bars[name].append(_figure(document, deliveries(who, *shape, pause_ms, PER_CPU_S)))
         pattern = deliveries("nats*", *shape, pause_ms, PER_CPU_S)
         of_nats = [each["value"] for each in document["figures"] if fnmatchcase(each["name"], pattern)]
         bars["NATS, the better way"].append(max(of_nats, default=0.0))
         ran = deliveries("typha-go", *shape, pause_ms, PER_CPU_S)
         recorded = recorded and not _has(document, ran)
         bars[theirs].append(_figure(document, ran) if _has(document, ran) else TYPHA_RECORDED[shape].value)
-    for place, ((name, values), colour) in enumerate(zip(bars.items(), (_BLUE, _ORANGE, _GREY), strict=True)):
+    for place, ((name, values), colour) in enumerate(zip(bars.items(), (_BLUE, _SKY, _ORANGE, _GREY), strict=True)):
         spots = [number * (len(bars) + 1) + place for number in range(len(shapes))]
         label = f"{name}, recorded" if name == theirs and recorded else name
         axes.bar(spots, [value / 1e6 for value in values], color=colour, width=0.9, label=label)
@@ -227,7 +229,7 @@ def _peers(axes: Any, documents: Mapping[str, Document]) -> None:
             shown = f"{value / 1e6:.2g}" if value else "not run"
             axes.annotate(shown, (spot, value / 1e6), textcoords="offset points", xytext=(0, 3), ha="center")
     axes.set_xticks(
-        [number * (len(bars) + 1) + 1 for number in range(len(shapes))],
+        [number * (len(bars) + 1) + (len(bars) - 1) / 2 for number in range(len(shapes))],
         [f"{agents:,} agents\n{rate:,} changes/s" for agents, rate in shapes],
     )
     axes.legend(loc="upper left")

@@ -25,6 +25,8 @@ _FEED: Final = "felix"
 _LANGUAGES: Final = ("native", "calico-snappy")
 # Pods reach it within the warm-up; fewer, and those who fall behind would read snapshots again and again.
 _TOMBSTONES: Final = 5_000
+# Until as many agents have come and gone as the allocator, the walks and every topic's tombstones ever hold room for.
+_WARM_UP_S: Final = 180.0
 _ASLEEP_S: Final = 3
 _AWAKE_S: Final = 2
 # The server gives memory back 3 s after the last time at the soonest (typha/heap.py).
@@ -51,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pods", type=int, help="default 20,000; quick 2,000")
     parser.add_argument("--rate", type=float, help="changes a second of all kinds (default 500; quick 300)")
     parser.add_argument("--seconds", type=float, help="measured for so long (default 400; quick 20)")
-    parser.add_argument("--warm-up", type=float, help="seconds before (default 60; quick 20)")
+    parser.add_argument("--warm-up", type=float, help="seconds before (default 180; quick 20)")
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> Result:
     pods = options.pods or (2_000 if options.quick else 20_000)
     rate = options.rate or (300.0 if options.quick else 500.0)
     seconds = options.seconds or (20.0 if options.quick else 400.0)
-    warm_up_s = options.warm_up or (20.0 if options.quick else 60.0)
+    warm_up_s = options.warm_up or (20.0 if options.quick else _WARM_UP_S)
     result = Result("soak", {"pods": pods, "rate": rate, "seconds": seconds, "warm_up_s": warm_up_s, "feed": _FEED})
     with (
         Simulation(pods=pods, churn=rate, hold=True, calico=True) as simulation,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import plots
-from bench.goal_rows import PER_CPU_S, TYPHA_RECORDED, deliveries
+from bench.goal_rows import NATIVE_ZSTD, PER_CPU_S, TYPHA_RECORDED, deliveries
 from bench.goals import Document
 
 SHARE = "1000 sockets, single"
@@ -19,7 +19,7 @@ def result(
     return {"bench": bench, "parameters": parameters, "figures": named, "series": series or {}}
 
 
-SHAPES = {deliveries("native", *shape, 100, PER_CPU_S): 4e6 for shape in TYPHA_RECORDED}
+SHAPES = {deliveries(who, *shape, 100, PER_CPU_S): 4e6 for shape in TYPHA_RECORDED for who in ("native", NATIVE_ZSTD)}
 WHOLE = {
     "deliveries": result("deliveries", {}, SHAPES | {deliveries("nats", 500, 500, 100, PER_CPU_S): 1e6}),
     "fan_out": result(

@@ -138,3 +138,17 @@ def test_removed_subscriber_is_not_written_to() -> None:
     client.disconnect()
     world.a.settle()
     assert client.outlet.buffer == b""
+
+
+def test_a_round_is_awaited_by_who_joins_and_not_by_what_changed() -> None:
+    world = joined_world()
+    fan_out, awaited = world.a.fan_out, []
+    world.client().connect(world.a)
+    awaited.append(fan_out.is_awaited)
+    world.a.settle()
+    awaited.append(fan_out.is_awaited)
+    world.put("a", 1)
+    world.a.watch()
+    awaited.append(fan_out.is_awaited)
+    assert awaited == [True, False, False]
+    assert fan_out.has_work

@@ -13,7 +13,7 @@ import pytest
 
 from tests.downstream.conftest import Running, until
 from tests.kit.pems import authority, server_tls
-from typha.downstream.listening import open_sockets, shown_peer
+from typha.downstream.listening import SEND_BUFFER_BYTES, open_sockets, shown_peer
 from typha_client import Tls, connect
 
 Start = Callable[..., Awaitable[Running]]
@@ -37,6 +37,17 @@ async def test_every_address_of_both_families(start: Start) -> None:
             (connection,) = running.connections
             assert connection.address.startswith(f"{host}:")
         await until(lambda: not running.connections)
+
+
+async def test_accepted_sockets_have_a_bounded_send_buffer() -> None:
+    """Else the kernel lets each that does not drain grow to its own limit, 4 MB."""
+    (listening,) = await open_sockets("127.0.0.1", 0)
+    with listening, socket.create_connection(listening.getsockname()):
+        listening.setblocking(True)
+        accepted, _ = listening.accept()
+        with accepted:
+            # The kernel doubles what it is told, for its own bookkeeping.
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER_BYTES
 
 
 async def test_a_unix_socket(start: Start, tmp_path: Path) -> None:

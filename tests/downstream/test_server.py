@@ -56,6 +56,14 @@ async def test_a_dictionary_is_trained_on_a_thread_and_used(start: Start, monkey
         assert taker.get("hosts", "some-longer-name-of-a-pod-4.x") == [6, "n0", "x"]
 
 
+async def test_who_is_welcomed_is_told_with_how_many_there_are(start: Start) -> None:
+    running, told = await start(), list[int]()
+    running.server._tell_welcomed = told.append
+    for _ in range(3):
+        await running.joined()
+    assert told == [1, 2, 3]
+
+
 async def test_handshake_deadline(start: Start) -> None:
     running = await start(handshake_timeout_s=10.0)
     peer = await running.peer()

@@ -108,8 +108,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel did not take everything."""
-        self.is_drained = False
-        self.subscriber.pause()
+        self._fill()
 
     def resume_writing(self) -> None:
         """The kernel took everything that was left."""
@@ -121,7 +120,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._transport = None
-        Connection.pause_writing(self)
+        self._fill()
         self.session.close("lost" if exc is None else f"lost_{type(exc).__name__}", None)
         self._owner.on_lost(self)
         # Else the two hold each other, and thousands of dead ones wait for a full collection.
@@ -149,6 +148,11 @@ class Connection(asyncio.Protocol):
         self.write(data)
         return len(data)
 
+    def _fill(self) -> None:
+        """It counts as full from now on; one that ends does for good."""
+        self.is_drained = False
+        self.subscriber.pause()
+
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport; a closing one takes none."""
         if self._transport is not None and not self._transport.is_closing():
@@ -164,14 +168,14 @@ class Connection(asyncio.Protocol):
     def finish(self) -> None:
         """Send what the closed session still had to say, and close once the kernel has it."""
         self.subscriber.flush()
-        Connection.pause_writing(self)
+        self._fill()
         if self._transport is not None:
             self._transport.close()
 
     def abort(self, code: str) -> None:
         """Close at once, whatever is buffered."""
         self.session.close(code, None)
-        Connection.pause_writing(self)
+        self._fill()
         if self._transport is not None:
             self._transport.abort()
 

@@ -25,7 +25,6 @@ from typha.cache.log import Log
 from typha.cache.topic import Topic
 from typha.cache.walk import Walks
 from typha.downstream.admission import Joiners
-from typha.downstream.dialect import Dialect
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.group import Group, Groups
 from typha.downstream.settings import DownstreamSettings
@@ -63,7 +62,7 @@ class FanOut:
         self._on_evidence = on_evidence
         self._verify = verify
         self.is_eager = False
-        self._streams = Streams()
+        self._streams = Streams(lambda topic: verify((topic,)))
         self._groups = Groups()
         self._queue: deque[Subscriber] = deque()
         self._dirty: dict[Topic, float] = {}
@@ -318,7 +317,8 @@ class FanOut:
             staged = subscription.is_staged and not subscription.is_reconciling
             subscription.begin_walk(self.walks.since(topic, log, position, staged=staged))
             return False
-        stream = self._stream(subscription, subscriber.session.choose_encoding(subscription, self._clock()))
+        encoding = subscriber.session.choose_encoding(subscription, self._clock())
+        stream = self._streams.at_end(topic, log, encoding)
         subscription.position = stream.position
         if subscription.is_staged and not subscription.is_reconciling:
             self.counters.reconciles += 1
@@ -352,15 +352,9 @@ class FanOut:
 
     # --- groups
 
-    def _stream(self, subscription: Subscription, encoding: Dialect) -> Stream:
-        stream = self._streams.at_end(subscription.topic, subscription.log, encoding)
-        if not stream.groups:
-            self._verify((stream.topic,))
-        return stream
-
     def _join_group(self, subscriber: Subscriber) -> None:
         live = [s for s in subscriber.session.subscriptions if s.phase is Phase.LIVE]
-        streams = [self._stream(s, subscriber.session.encoding_of(s)) for s in live]
+        streams = [self._streams.at_end(s.topic, s.log, subscriber.session.encoding_of(s)) for s in live]
         if any(s.position != stream.position for s, stream in zip(live, streams, strict=True)):
             # Some topic moved on while another was being read: settle again.
             for subscription in live:

@@ -4,8 +4,8 @@
 1.3 ms, which makes it 7 s.
 
 Invariants
-1. At most ``limit`` of those that are being opened hold a place, and while none is free nothing is accepted; no
-   deadline runs yet for who waits in the backlog.
+1. At most ``limit`` of those that are being opened, or were a moment ago, hold a place, and while none is free nothing
+   is accepted; no deadline runs yet for who waits in the backlog.
 2. A handshake that lasts longer than STALL_S gives its place up and goes on without it: peers that connect and say
    nothing stop nobody.
 3. ``handshake_timeout_s`` after accept it is over, however far it came. A failed handshake is one line in the log.
@@ -32,7 +32,8 @@ log = logging.getLogger("typha.downstream")
 STALL_S: Final = 0.25
 # Without TLS to open one costs 0.1 ms: so many are as long as a round's own turn.
 _PLAIN: Final = 16
-# Then its place is free: 8,000 a second. Without a rest uvloop accepted 4,096 in a second and read nothing of them.
+# Then its place is free: 8,000 a second. Without a rest uvloop accepted 4,096 in a second and read nothing of them. A
+# handshake over TLS has been read already.
 _BREATH_S: Final = 0.002
 # asyncio's own pause where there are no file handles or buffers left.
 _RETRY_S: Final = 1.0
@@ -55,7 +56,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._make_protocol = make_protocol
         self._tls = tls
-        self._limit = _PLAIN if tls is None else max_handshakes
+        self._limit, self._breath_s = (_PLAIN, _BREATH_S) if tls is None else (max_handshakes, 0.0)
         self._handshake_timeout_s = handshake_timeout_s
         self._shutdown_timeout_s = shutdown_timeout_s
         self._sockets: list[socket.socket] = []
@@ -131,7 +132,7 @@ class Listener:
             if handshake.cancelled():
                 accepted.close()  # it may not even have begun
             self._opening.discard(handshake)
-            self._leave(handshake)
+            self._loop.call_later(self._breath_s, self._leave, handshake)
 
         handshake.add_done_callback(ended)
         if len(self._places) >= self._limit:
@@ -150,7 +151,6 @@ class Listener:
         try:
             if self._tls is None:
                 await self._loop.connect_accepted_socket(make_protocol, accepted)
-                await asyncio.sleep(_BREATH_S)
                 return
             await open_tls(
                 make_protocol,

@@ -32,6 +32,7 @@ from typha.downstream.feed_view import FeedViews
 from typha.downstream.identifying import Identifying
 from typha.downstream.listener import Listener
 from typha.downstream.moves import Moves
+from typha.downstream.rounds import Rounds
 from typha.downstream.server_tls import ServerTls
 from typha.downstream.sessions import Sessions
 from typha.downstream.settings import DownstreamSettings
@@ -53,11 +54,6 @@ _RETRY_S: Final = 2.0
 _MEMORY_RETRY_S: Final = 15.0
 # A Refused or Close must reach the peer, but a peer that does not read must not keep the socket.
 _FAREWELL_S: Final = 5.0
-# Watches are read in turns as far apart as rounds: one that is ready a little early starts when they were read, one
-# that is late would wait for nothing until the next turn.
-_IN_STEP: Final = 0.9
-# They come in pieces: a round that starts with the first would leave the others to the next one, which is then early.
-_GATHERING: Final = 0.05
 
 
 class Server:
@@ -85,7 +81,6 @@ class Server:
         self._settings = settings
         self.tls = tls
         self._rng = rng = rng or random.SystemRandom()
-        self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._tell_welcomed = welcomed
         self._listener: Listener | None = None
@@ -97,6 +92,7 @@ class Server:
             retry_after_s=lambda: self._jittered(_RETRY_S),
             follow=self._follow_handshake,
         )
+        self._rounds = Rounds(settings, self._clock, self._waiting.decide)
         asked = authentication or Authentication()
         follow, closed = self._follow_handshake, self._finish_if_closed
         self.is_draining = False
@@ -109,7 +105,7 @@ class Server:
         )
         self.identifying = Identifying(asked, review, settings, self._clock, rng, self.moves, follow, closed)
         self.views = (
-            FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._wake.set) if calico_feeds else None
+            FeedViews(calico_feeds, catalog.topics, clock=self._clock, wake=self._rounds.wake) if calico_feeds else None
         )
         self.prefix = f"{self._rng.getrandbits(24):06x}"
         """Of all its sessions: who asks it knows by that whether it is another server."""
@@ -130,7 +126,7 @@ class Server:
             catalog,
             settings,
             clock=self._clock,
-            wake=self._wake.set,
+            wake=self._rounds.wake,
             on_evidence=on_restored,
             views=self.views,
             verify=verification.verify if verify else verification.trust,
@@ -153,7 +149,7 @@ class Server:
     async def run(self) -> None:
         """Rounds and ticks, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._rounds(), name="typha rounds")
+            tasks.create_task(self._rounds.run(self.fan_out), name="typha rounds")
             tasks.create_task(self._ticks(), name="typha tick")
             tasks.create_task(self.identifying.run(), name="typha tokens")
 
@@ -302,22 +298,7 @@ class Server:
     def _jittered(self, seconds: float) -> float:
         return round(seconds * self._rng.uniform(0.5, 1.5), 3)
 
-    # --- the two tasks
-
-    async def _rounds(self) -> None:
-        while True:
-            await self._wake.wait()
-            if not self.fan_out.is_awaited:
-                await asyncio.sleep(self._settings.round_pause_s * _GATHERING)
-            self._wake.clear()
-            started = self._clock()
-            for _ in self.fan_out.round():
-                await asyncio.sleep(0)
-            self._waiting.decide()
-            rest_s = self._settings.round_pause_s * _IN_STEP - (self._clock() - started)
-            await asyncio.sleep(0 if self.fan_out.is_eager else max(rest_s, 0))
-            if self.fan_out.has_work:
-                self._wake.set()
+    # --- the tick
 
     async def _ticks(self) -> None:
         while True:

@@ -53,13 +53,14 @@ class Stream:
 class Streams:
     """Every stream that somebody reads. Where a topic changes while a round waits for its turn, who catches up later
     in that round stands ahead of those that it has served: in a stream of its own, until the next round has served
-    both.
+    both. ``opened`` is told of the topic of each that begins.
 
     Road not taken: having them wait for the next round. Of a busy topic they are behind again by then, and thousands
     read on by themselves for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[[Topic], None] = lambda topic: None) -> None:
+        self._opened = opened
         self._kin: dict[tuple[Log, Dialect], list[Stream]] = {}
 
     def __iter__(self) -> Iterator[Stream]:
@@ -72,6 +73,7 @@ class Streams:
             if stream.position >= log.last_rv:
                 return stream
         kin.append(Stream(topic, log, encoding))
+        self._opened(topic)
         return kin[-1]
 
     def merged(self) -> dict[Stream, Stream]:

@@ -84,7 +84,7 @@ class TlsConnection(Connection):
                 del rest[0]
             super().write(piece[:PIECE_BYTES])
         if rest:
-            super().pause_writing()
+            self._fill()
         elif self._is_finishing:
             self._is_finishing = False
             super().finish()

@@ -20,6 +20,19 @@ def ready() -> View:
 # --- what it holds
 
 
+def test_a_view_remembers_no_more_deletions_than_its_topics_may() -> None:
+    """It remembered 50,000 whatever ``tombstones`` said: a slow growth that a soak took for a leak."""
+    topics = [holding("a", tombstones=3), holding("b", 1, tombstones=3)]
+    view = View(*topics).ready()
+    for number in range(8):
+        put(topics[0], f"k{number}", number)
+        view.follow()
+        topics[0].delete(f"k{number}", topics[0].head + 1, 1000.0)
+        view.follow()
+    view.view.topic.trim(view.view.topic.head)
+    assert list(view.view.topic.log.tombstones) == ["k5", "k6", "k7"]
+
+
 def test_snapshots_come_in_the_order_of_the_bytes_of_keys(ready: View) -> None:
     keys = ["b", "a\U0001f40d", "a", "a/b", "aé", "a-b", "Z", "a\uffff", "~", "a%2fb", "10", "9"]
     for number, key in enumerate(keys):

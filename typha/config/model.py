@@ -347,7 +347,8 @@ class Config:
         50_000,
         Number(0, 10_000_000, whole=True),
         "Deletions that each topic remembers. An agent that was away for more of them gets its keys compared.",
-        "About 7 MB per topic; half of 100,000 pods may go while an agent is away and it still just resumes.",
+        "About 17 MB per topic with keys as long as an endpoint's; half of 100,000 pods may go while an agent is away "
+        "and it still just resumes.",
     )
     rights: Mapping[str, Mapping[str, Any]] = setting(
         {},

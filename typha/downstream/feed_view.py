@@ -94,7 +94,10 @@ class FeedView:
     def __init__(self, name: str, topic_id: int, members: Sequence[Topic], *, clock: Callable[[], float]) -> None:
         self.name = name
         make_packer = members[0].make_packer if members else None
-        self.topic = Topic(f"{name} (calico)", topic_id, form="calico", make_packer=make_packer, now=clock())
+        limit = max((topic.history.limit for topic in members), default=0)
+        self.topic = Topic(
+            f"{name} (calico)", topic_id, form="calico", tombstone_limit=limit, make_packer=make_packer, now=clock()
+        )
         self.topic.log = SortedLog()
         self._members = [_Member(topic) for topic in members]
         self._clock = clock

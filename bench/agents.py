@@ -18,6 +18,8 @@ One epoll loop over raw sockets: a reader costs some 5 us a wake, so that it is 
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 import ssl
@@ -43,6 +45,8 @@ from typha.wire.states import ZSTD, ZSTD_DICT
 _READ_BYTES: Final = 256 * 1024
 # Opened between two looks at what came: agents of a storm have a machine each, and read before the last one is there.
 _BURST: Final = 4
+# Between two looks whether one that waits at the backlog is connected.
+_OPENING_S: Final = 0.001
 # Of latencies, in ascending order: enough for a p99.9.
 _KEPT: Final = 10_000
 _PEERS: Final[dict[str, Callable[[], RawStream]]] = {"raw": RawStream, "nats": NatsStream}
@@ -124,7 +128,7 @@ class Load:
             opened = socket.socket()
             if receive_buffer_bytes:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-            opened.connect(self._address)
+            self._open(opened)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if context is not None:
                 opened = context.wrap_socket(opened)
@@ -139,6 +143,21 @@ class Load:
             if number % _BURST == _BURST - 1:
                 self.poll(0.0)  # who is connected reads while others come
         return {"agents": len(self._agents)}
+
+    def _open(self, opened: socket.socket) -> None:
+        """Connect. Where the backlog is full the kernel asks again after 1 s: meanwhile the others read."""
+        opened.setblocking(False)
+        code = opened.connect_ex(self._address)
+        if code not in (0, errno.EINPROGRESS):
+            raise ConnectionError(f"{self._address}: {os.strerror(code)}")
+        progress = select.poll()
+        progress.register(opened, select.POLLOUT)
+        while not progress.poll(0):
+            self.poll(_OPENING_S)
+        code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise ConnectionError(f"{self._address}: {os.strerror(code)}")
+        opened.setblocking(True)
 
     def synced(self, timeout_s: float) -> dict[str, Any]:
         """See the module; seconds are from ``connect``."""

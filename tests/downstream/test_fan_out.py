@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.kit.small_steps import small_steps
+from tests.kit.small_steps import STEPPED_ROUNDS, small_steps
 from tests.kit.world import World
 from typha.wire import messages as m
 
@@ -152,3 +152,32 @@ def test_a_round_is_awaited_by_who_joins_and_not_by_what_changed() -> None:
     awaited.append(fan_out.is_awaited)
     assert awaited == [True, False, False]
     assert fan_out.has_work
+
+
+def test_joiner_who_drains_while_a_round_is_handed_out_is_written_to_after_it() -> None:
+    """Each turn of a round of 4,000 sends ended with a send to each of 64 joiners: who was in sync waited for those."""
+    with small_steps():
+        world = World(settings=STEPPED_ROUNDS)
+        for number in range(20):
+            world.put(f"p{number}")
+        members = [world.joined(world.a) for _ in range(3)]
+        joiner = world.client()
+        joiner.pace(is_slow=True)
+        joiner.connect(world.a)
+        assert joiner.subscriber is not None
+        while not joiner.subscriber.is_walking:
+            joiner.deliver()
+            world.a.round()
+        world.put("p0", 1)
+        world.a.watch()
+        world.a.step()
+        before = joiner.outlet.written_bytes
+        assert [bool(member.outlet.buffer) for member in members] == [True, False, False]
+        assert not joiner.outlet.is_drained
+        joiner.deliver()
+        while not members[-1].outlet.buffer:
+            assert joiner.outlet.written_bytes == before
+            world.a.step()
+        world.a.settle()
+        assert joiner.outlet.written_bytes > before
+        world.quiesce()

@@ -68,7 +68,7 @@ class FanOut:
         self._dirty: dict[Topic, float] = {}
         self._reconciling: dict[Subscriber, None] = {}
         self._told: dict[Topic, tuple[int, TopicState, str, bool]] = {}
-        self._bookmarks_due = False
+        self._bookmarks_due = self._is_publishing = False
         self._moves = Moves()
         self._views = views
         catalog.listener = self._topic_changed
@@ -104,6 +104,8 @@ class FanOut:
         """The outlet took everything: go on with what this subscriber reads."""
         if subscriber.group is not None:
             subscriber.group.resume(subscriber)
+        elif subscriber in self.subscribers and self._is_publishing:
+            self._enqueue(subscriber)  # else each turn of a round would end with a send to each of 64 joiners
         elif subscriber in self.subscribers:
             self._pump(subscriber)
 
@@ -161,8 +163,10 @@ class FanOut:
         heads = {topic: topic.head for topic in dirty}
         batches = self._seal(dirty)
         self._verify(dirty)
+        self._is_publishing = True
         for group in self._groups_to_serve(batches):
             yield from self._publish(group, batches)
+        self._is_publishing = False
         for topic in {stream.topic for stream in batches}:
             self.counters.event_to_socket.observe(self._clock() - dirty[topic])
         self._groups.merge(self._streams.merged())

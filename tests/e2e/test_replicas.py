@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import to_thread
-from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -70,6 +69,7 @@ class Changes:
     def __init__(self, house: House, namespace: str) -> None:
         self._rest, self._namespace = house.rest, namespace
         self._marks = count()
+        self._is_over = False
         self.made = 0
 
     async def __aenter__(self) -> Changes:
@@ -77,14 +77,13 @@ class Changes:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        # Not cancelled: a request that has begun is answered before the truth is read.
+        self._is_over = True
+        await self._task
 
     async def _run(self) -> None:
-        while True:
-            # Shielded: a request that has begun is made whole before the truth is read.
-            await asyncio.shield(asyncio.ensure_future(to_thread(self._change)))
+        while not self._is_over:
+            await to_thread(self._change)
             await asyncio.sleep(0.05)
 
     def _change(self) -> None:

@@ -22,7 +22,7 @@ QUESTION: Final = "does the server's memory grow with changes, and with agents t
 # the process's size wavers by: 2 MB over 600,000 changes.
 LEAK_BYTES: Final = 10_000.0
 _FEED: Final = "felix"
-# Within the warm-up each pod is replaced twice: its entry may then be of another size, at another place, and share less.
+# Within the warm-up each pod is replaced twice: its entry may be of another size then, and share less.
 _CHANGES_PER_S: Final = 1_500.0
 _LANGUAGES: Final = ("native", "calico-snappy")
 # Pods reach it within the warm-up; fewer, and those who fall behind would read snapshots again and again.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -42,15 +43,21 @@ _contents: dict[tuple[int, bytes, bytes], tuple[tuple[int, int], int]] = {}
 _dictionaries: dict[int, Dictionary] = {}
 
 
+def _unlearned(_frame: bytes, _through: int, _changes: int) -> None:
+    pass
+
+
 class AgentStream:
     """Counters of one connection. ``replies`` is what it has to say to the server.
 
+    ``learn`` is told each frame of live changes that had to be decoded: the frame, its position, changes in it.
     ``ages_ms``: of each topic in each Bookmark, how long ago the server had heard from the API server about it.
     ``buckets`` is what it answers a KeyDigest: those that an agent found that held the same.
     """
 
     __slots__ = (
         "_buckets",
+        "_learn",
         "_rest",
         "_skip",
         "ages_ms",
@@ -66,8 +73,9 @@ class AgentStream:
         "times_ns",
     )
 
-    def __init__(self, buckets: list[int] | None = None) -> None:
+    def __init__(self, buckets: list[int] | None = None, learn: Callable[[bytes, int, int], None] = _unlearned) -> None:
         self._buckets = buckets
+        self._learn = learn
         self._rest = b""
         self._skip = 0
         self.bytes = self.frames = self.changes = self.position = 0
@@ -77,6 +85,11 @@ class AgentStream:
         self.throughs = array("Q")
         self.times_ns = array("q")
         self.ages_ms = array("q")
+
+    @property
+    def is_between_frames(self) -> bool:
+        """In sync, and the next byte begins a frame."""
+        return self.is_synced and not self._skip and not self._rest
 
     def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave at that monotonic time. Nothing of ``data`` is kept."""
@@ -105,11 +118,13 @@ class AgentStream:
                 break
             self.frames += 1
             if kind == FrameType.ENTRIES:
-                self._reached(_THROUGH.unpack_from(data, start + _THROUGH_AT), now_ns)
+                mark = _THROUGH.unpack_from(data, start + _THROUGH_AT)
+                self._reached(mark, now_ns)
                 shared = (self.position, length)
                 changes = _counts.get(shared)
                 if changes is None:
                     changes = _count(shared, data[start + HEADER.size : end])
+                    self._know(data[start:end], mark, changes)
                 self.changes += changes
             elif kind == _COMPRESSED_ENTRIES:
                 begin = start + HEADER.size
@@ -117,6 +132,7 @@ class AgentStream:
                 content = _contents.get(same)
                 if content is None:
                     content = _content(same, data[begin:end])
+                    self._know(data[start:end], *content)
                 self._reached(content[0], now_ns)
                 self.changes += content[1]
             else:
@@ -132,6 +148,11 @@ class AgentStream:
         if self.is_recording:
             self.throughs.append(through)
             self.times_ns.append(now_ns)
+
+    def _know(self, frame: bytes | memoryview, mark: tuple[int, int], changes: int) -> None:
+        tag, through = mark
+        if tag == _U64_TAG:
+            self._learn(bytes(frame), through, changes)
 
     def _receive_other(self, kind: int, payload: bytes) -> None:
         if kind == FrameType.PING:

@@ -13,7 +13,7 @@
     sleep/wake {agent}                          stop reading one socket, and go on
     drop       {}                               close all
 
-One epoll loop over raw sockets: a reader costs some 5 us a wake, so that it is not the client that is measured.
+One epoll loop over raw sockets (``reading``), so that it is not the client that is measured.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ import socket
 import ssl
 import sys
 import time
+from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,13 +38,12 @@ from bench.calico_stream import CalicoStream, greeting
 from bench.certificates import agent_context
 from bench.commands import serve
 from bench.peers.streams import NatsStream, RawStream
+from bench.reading import BUFFER_BYTES, Reading, reading
 from typha.wire.codec import decode_message, encode_message
 from typha.wire.frames import HEADER, Frame
 from typha.wire.messages import Hello
 from typha.wire.states import ZSTD, ZSTD_DICT
 
-# A slice of a snapshot; all reads share one buffer, which stays in the processor's cache.
-_READ_BYTES: Final = 256 * 1024
 # Opened between two looks at what came: agents of a storm have a machine each, and read before the last one is there.
 _BURST: Final = 4
 # Between two looks whether one that waits at the backlog is connected.
@@ -57,13 +58,12 @@ Stream = AgentStream | CalicoStream | RawStream
 class Agent:
     """A socket and its stream."""
 
-    __slots__ = ("is_closed", "socket", "stream", "synced_ns")
+    __slots__ = ("socket", "stream", "synced_ns")
 
     def __init__(self, connected: socket.socket, stream: Stream) -> None:
         self.socket = connected
         self.stream = stream
         self.synced_ns = 0
-        self.is_closed = False
 
 
 def _speaker(
@@ -72,7 +72,7 @@ def _speaker(
     feed: str,
     topics: Sequence[str],
     hello: Hello | None,
-    buckets: list[int] | None,
+    native: Callable[[], AgentStream],
 ) -> tuple[bytes, Stream]:
     """What it says first, and what reads the answer."""
     if language in _PEERS:
@@ -83,7 +83,7 @@ def _speaker(
     name, asked = f"node-{number:04d}", () if feed else tuple(topics)
     compression = (ZSTD, ZSTD_DICT) if language == "native-zstd" else ()
     said = Hello(name, "bench/1", feed=feed or None, topics=asked, compression=compression)
-    return encode_message(said if hello is None else replace(hello, node=name)), AgentStream(buckets)
+    return encode_message(said if hello is None else replace(hello, node=name)), native()
 
 
 def _hello(frame: bytes) -> Hello:
@@ -94,12 +94,15 @@ def _hello(frame: bytes) -> Hello:
 
 
 class Load:
-    """All agents of this process."""
+    """All agents of this process, whose sockets are read as ``read`` says."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int, host: str = "127.0.0.1", *, read: Callable[[select.epoll], Reading] = reading
+    ) -> None:
         self._address = (host, port)
         self._epoll = select.epoll()
-        self._buffer = memoryview(bytearray(_READ_BYTES))
+        self._reading = read(self._epoll)
+        self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._agents: list[Agent] = []
         self._by_handle: dict[int, Agent] = {}
         self._unsynced = 0
@@ -123,6 +126,7 @@ class Load:
         """
         replayed = _hello(bytes.fromhex(hello)) if hello else None
         context = agent_context(Path(tls)) if tls else None
+        native = partial(AgentStream, buckets, self._reading.learn)
         self._connecting_ns = time.monotonic_ns()
         for number in range(count):
             opened = socket.socket()
@@ -132,7 +136,7 @@ class Load:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if context is not None:
                 opened = context.wrap_socket(opened)
-            first, stream = _speaker(len(self._agents), language, feed, topics, replayed, buckets)
+            first, stream = _speaker(len(self._agents), language, feed, topics, replayed, native)
             opened.sendall(first)
             opened.setblocking(False)
             agent = Agent(opened, stream)
@@ -140,6 +144,8 @@ class Load:
             self._agents.append(agent)
             self._by_handle[opened.fileno()] = agent
             self._epoll.register(opened.fileno(), select.EPOLLIN)
+            if type(stream) is RawStream:
+                self._reading.count_bytes(opened.fileno())
             if number % _BURST == _BURST - 1:
                 self.poll(0.0)  # who is connected reads while others come
         return {"agents": len(self._agents)}
@@ -163,6 +169,7 @@ class Load:
         """See the module; seconds are from ``connect``."""
         self._poll_until(lambda: self._unsynced == 0, timeout_s, lambda: f"{self._unsynced} agents are not in sync")
         times = sorted(agent.synced_ns - self._connecting_ns for agent in self._agents)
+        self._settle()
         return {
             "first_s": times[0] / 1e9,
             "median_s": times[len(times) // 2] / 1e9,
@@ -173,6 +180,8 @@ class Load:
 
     def record(self) -> dict[str, Any]:
         """See the module."""
+        self._settle()
+        self._reading.record(True)
         for agent in self._agents:
             del agent.stream.throughs[:], agent.stream.times_ns[:], agent.stream.ages_ms[:]
             agent.stream.changes = agent.stream.bytes = agent.stream.frames = 0
@@ -181,6 +190,8 @@ class Load:
 
     def stop(self, probes: list[list[int]]) -> dict[str, Any]:
         """See the module. Times are seconds from ``sent_ns``; a sleeping agent is left out."""
+        self._settle()
+        self._reading.record(False)
         reached: list[float] = []
         last: list[float] = []
         for rv, sent_ns in probes:
@@ -209,6 +220,7 @@ class Load:
 
     def arrivals(self) -> dict[str, Any]:
         """See the module. Seconds, ascending; of positions that all have read since ``record``."""
+        self._settle()
         times: dict[int, list[int]] = {}
         for agent in self._by_handle.values():
             for through, at_ns in zip(agent.stream.throughs, agent.stream.times_ns, strict=True):
@@ -224,16 +236,17 @@ class Load:
 
     def position(self, rv: int, timeout_s: float) -> dict[str, Any]:
         """See the module."""
-        started_ns = time.monotonic_ns()
+        started_ns, known = time.monotonic_ns(), self._reading.position
 
         def reached() -> bool:
-            return all(agent.stream.position >= rv for agent in self._by_handle.values())
+            return all(max(agent.stream.position, known(handle)) >= rv for handle, agent in self._by_handle.items())
 
         self._poll_until(reached, timeout_s, lambda: f"not every agent reached {rv}")
         return {"after_s": (time.monotonic_ns() - started_ns) / 1e9}
 
     def sleep(self, agent: int) -> dict[str, Any]:
         """See the module."""
+        self._settle()
         handle = self._agents[agent].socket.fileno()
         self._epoll.unregister(handle)
         del self._by_handle[handle]
@@ -248,7 +261,9 @@ class Load:
 
     def drop(self) -> dict[str, Any]:
         """See the module."""
+        self._settle()
         for agent in self._agents:
+            self._reading.forget(agent.socket.fileno())
             agent.socket.close()
         count = len(self._agents)
         self._agents.clear()
@@ -277,33 +292,58 @@ class Load:
     def poll(self, timeout_s: float) -> bool:
         """Read whatever there is; True where a command waits."""
         waiting = False
-        for handle, _ in self._epoll.poll(timeout_s, 4096):
+        for handle, data, at_ns in self._reading.ready(timeout_s):
             agent = self._by_handle.get(handle)
             if agent is None:
                 waiting = handle == sys.stdin.fileno()
-                continue
-            self._read(agent)
+            elif data is not None:
+                self._receive(agent, data, at_ns)
+            else:
+                self._read(agent)
         return waiting
 
     def _read(self, agent: Agent) -> None:
-        stream = agent.stream
         try:
             size = agent.socket.recv_into(self._buffer)
         except ssl.SSLWantReadError:  # a part of a record
             return
         except OSError as error:
             raise ConnectionError(f"an agent's connection broke: {error}") from None
-        if not size:
+        self._receive(agent, self._buffer[:size], time.monotonic_ns())
+
+    def _receive(self, agent: Agent, data: memoryview, now_ns: int) -> None:
+        stream = agent.stream
+        if not data:
             raise ConnectionError(f"the server closed an agent: {stream.refusal or 'without a word'}")
-        now_ns = time.monotonic_ns()
         was_synced = stream.is_synced
-        stream.receive_data(self._buffer[:size], now_ns)
+        stream.receive_data(data, now_ns)
         if stream.is_synced and not was_synced:
             agent.synced_ns = now_ns
             self._unsynced -= 1
         if stream.replies:
             agent.socket.sendall(b"".join(stream.replies))
             stream.replies.clear()
+        if isinstance(stream, AgentStream) and not isinstance(agent.socket, ssl.SSLSocket):
+            self._reading.count_frames(agent.socket.fileno(), stream.is_between_frames)
+
+    def _settle(self) -> None:
+        """Give each stream what was counted and recorded for it."""
+        by_handle = {agent.socket.fileno(): agent.stream for agent in self._agents}
+        for handle, stream in by_handle.items():
+            counts = self._reading.take_counts(handle)
+            stream.bytes += counts.bytes
+            stream.frames += counts.frames
+            stream.changes += counts.changes
+            stream.position = max(stream.position, counts.position)
+        mixed = {handle for handle, stream in by_handle.items() if stream.throughs}
+        for handle, through, at_ns in self._reading.take_arrivals():
+            by_handle[handle].throughs.append(through)
+            by_handle[handle].times_ns.append(at_ns)
+        for handle in mixed:  # an agent's own reads and those that were counted for it
+            stream = by_handle[handle]
+            pairs = sorted(zip(stream.times_ns, stream.throughs, strict=True))
+            stream.times_ns = array("q", [at_ns for at_ns, _ in pairs])
+            stream.throughs = array("Q", [through for _, through in pairs])
 
     def _poll_until(self, done: Callable[[], bool], timeout_s: float, why: Callable[[], str]) -> None:
         deadline_at = time.monotonic() + timeout_s
@@ -314,4 +354,4 @@ class Load:
 
 
 if __name__ == "__main__":
-    Load(int(sys.argv[1]), *sys.argv[2:]).serve()
+    Load(int(sys.argv[1]), *sys.argv[2:3]).serve()

@@ -49,7 +49,7 @@ def _shares() -> Iterator[Row]:
     for loop, share in (("asyncio", 0.80), ("uvloop", 0.85)):
         for kind in ("single", "coalesced"):
             figures = tuple(
-                Source("send_share", f"{loop}, {count} sockets, {kind}: share of the C loop", {"runs": 3})
+                Source("send_share", f"{loop}, {count} sockets, {kind}: share of the C loop", {"runs": 5})
                 for count in (500, 1000)
             )
             yield Row(f"share of a C send() loop, {loop}, {kind}", figures, "x", at_least=share)

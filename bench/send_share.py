@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sockets", type=int, nargs="+", help="default 500 1000; quick 200")
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=list(KINDS), help="default both")
     parser.add_argument("--seconds", type=float, help="of each run (default 4; quick 2)")
-    parser.add_argument("--runs", type=int, help="of which the median counts (default 3; quick 1)")
+    parser.add_argument("--runs", type=int, help="of which the median counts (default 5; quick 1)")
 
 
 def run(options: argparse.Namespace) -> Result:
     """For each shape: the server on each loop, then C; and again."""
     sockets = options.sockets or ([200] if options.quick else [500, 1000])
     seconds = options.seconds or (2.0 if options.quick else 4.0)
-    runs = options.runs or (1 if options.quick else 3)
+    runs = options.runs or (1 if options.quick else 5)
     parameters = {"sockets": sockets, "seconds": seconds, "runs": runs, "delta_bytes": DELTA_BYTES}
     result = Result("send_share", parameters | {"kinds": options.kinds, "interval_s": _INTERVAL_S})
     loops = [name for name in SHARES if name == "asyncio" or importlib.util.find_spec("uvloop") is not None]

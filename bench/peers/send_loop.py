@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
+from bench.compiled import NotCompiledError, compiled
 from bench.peers import Cost, PeerMissing, Shape
 from bench.processes import Agents, BenchError, Child
 
@@ -37,15 +37,10 @@ class SendLoop(Child):
         self.port = int(self._answer()["port"])
 
     def _compile(self) -> Path:
-        compiler = shutil.which("cc")
-        if compiler is None:
-            raise PeerMissing("no C compiler `cc`")
-        binary = self.folder / "send_loop"
-        command = [compiler, "-O2", "-Wall", "-o", str(binary), str(_SOURCE)]
-        compiled = subprocess.run(command, capture_output=True, text=True, check=False)
-        if compiled.returncode:
-            raise PeerMissing(f"send_loop.c does not compile here: {compiled.stderr.strip().splitlines()[:1]}")
-        return binary
+        try:
+            return compiled(_SOURCE, self.folder / "send_loop")
+        except NotCompiledError as why:
+            raise PeerMissing(str(why)) from None
 
     def accepted(self) -> None:
         """Returns when every reader is there."""

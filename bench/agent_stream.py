@@ -87,9 +87,18 @@ class AgentStream:
         self.ages_ms = array("q")
 
     @property
-    def is_between_frames(self) -> bool:
-        """In sync, and the next byte begins a frame."""
-        return self.is_synced and not self._skip and not self._rest
+    def has_part(self) -> bool:
+        """It holds the beginning of a frame."""
+        return bool(self._rest)
+
+    @property
+    def left(self) -> int:
+        """Bytes still to come of a frame that is not looked at."""
+        return self._skip
+
+    def leave(self) -> None:
+        """Somebody else counts what is left."""
+        self._skip = 0
 
     def receive_data(self, data: bytes | memoryview, now_ns: int) -> None:
         """What the socket gave at that monotonic time. Nothing of ``data`` is kept."""

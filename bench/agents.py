@@ -324,7 +324,16 @@ class Load:
             agent.socket.sendall(b"".join(stream.replies))
             stream.replies.clear()
         if isinstance(stream, AgentStream) and not isinstance(agent.socket, ssl.SSLSocket):
-            self._reading.count_frames(agent.socket.fileno(), stream.is_between_frames)
+            self._leave(agent.socket.fileno(), stream)
+
+    def _leave(self, handle: int, stream: AgentStream) -> None:
+        """What is known, or not looked at, need not come here."""
+        if stream.has_part or (stream.is_synced and stream.left):
+            self._reading.hand_over(handle)
+        elif stream.is_synced:
+            self._reading.count_frames(handle)
+        elif self._reading.count_snapshot(handle, stream.left):
+            stream.leave()
 
     def _settle(self) -> None:
         """Give each stream what was counted and recorded for it."""

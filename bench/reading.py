@@ -56,8 +56,17 @@ class Reading:
     def count_bytes(self, handle: int) -> None:
         """From now on only count what comes there."""
 
-    def count_frames(self, handle: int, is_between: bool) -> None:
-        """From now on count frames that are known, where the next byte begins one."""
+    def count_frames(self, handle: int) -> None:
+        """From now on count frames that are known; the next byte begins one."""
+
+    def count_snapshot(self, handle: int, left: int) -> bool:
+        """From now on count compressed frames without looking into them, up to one that is none. So many bytes of the
+        present one are left. False: that is the caller's.
+        """
+        return False
+
+    def hand_over(self, handle: int) -> None:
+        """From now on count nothing there."""
 
     def learn(self, frame: bytes, through: int, changes: int) -> None:
         """That frame is known from now on."""
@@ -82,7 +91,7 @@ class Reading:
 
 
 class _Counts(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_uint64) for name in ("reader", "bytes", "frames", "changes", "position"))
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("reader", "bytes", "frames", "changes", "position", "skip"))
 
 
 class _Read(ctypes.Structure):
@@ -90,7 +99,7 @@ class _Read(ctypes.Structure):
 
 
 _ARRIVAL_WORDS: Final = 3
-_CALLER, _BYTES, _FRAMES = range(3)
+_CALLER, _BYTES, _FRAMES, _SNAPSHOT = range(4)
 
 
 class CReading(Reading):
@@ -127,9 +136,19 @@ class CReading(Reading):
         """See Reading."""
         self._counts[handle].reader = _BYTES
 
-    def count_frames(self, handle: int, is_between: bool) -> None:
+    def count_frames(self, handle: int) -> None:
         """See Reading."""
-        self._counts[handle].reader = _FRAMES if is_between else _CALLER
+        self._counts[handle].reader = _FRAMES
+
+    def count_snapshot(self, handle: int, left: int) -> bool:
+        """See Reading."""
+        self._counts[handle].reader = _SNAPSHOT
+        self._counts[handle].skip = left
+        return True
+
+    def hand_over(self, handle: int) -> None:
+        """See Reading."""
+        self._counts[handle].reader = _CALLER
 
     def learn(self, frame: bytes, through: int, changes: int) -> None:
         """See Reading."""

@@ -2,7 +2,8 @@
  *
  * All agents are sent the same frames, so that only the first to get one has to have it decoded (bench/agent_stream.py);
  * for the others it is found again by its length, first and last bytes, and counted here. Whatever is not wholly made
- * of known frames is handed to the caller as it was read.
+ * of known frames is handed to the caller as it was read. Compressed frames of a snapshot are counted by their headers,
+ * and discarded in the kernel: agents have machines of their own to copy them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,11 +20,16 @@
 #define HEAD 128
 #define TAIL 32
 #define LENGTH_BYTES 4
+#define HEADER_BYTES 5
+/* docs/protocol.md: ENTRIES | COMPRESSED */
+#define COMPRESSED_ENTRIES ((char)0x84)
+/* Of one socket before the next one's turn. */
+#define SNAPSHOT_READS 4
 
 /* These are laid out once more in bench/reading.py. */
-enum reader { CALLER, BYTES, FRAMES };
+enum reader { CALLER, BYTES, FRAMES, SNAPSHOT };
 struct counts {
-    uint64_t reader, bytes, frames, changes, position;
+    uint64_t reader, bytes, frames, changes, position, skip; /* skip: bytes of a snapshot's frame still to come */
 };
 struct arrival {
     uint64_t handle, through, at_ns;
@@ -123,6 +129,26 @@ static int count(struct counts *each, int handle, size_t size, uint64_t at_ns) {
     return 1;
 }
 
+/* Bytes in the buffer that the caller has to look at, 0 at the end, -errno (EAGAIN: nothing more, for now). */
+static ssize_t discard(struct counts *each, int handle) {
+    for (int reads = 0; reads < SNAPSHOT_READS; reads++) {
+        size_t wanted = each->skip ? each->skip : HEADER_BYTES;
+        ssize_t size = recv(handle, buffer, wanted, each->skip ? MSG_DONTWAIT | MSG_TRUNC : MSG_DONTWAIT);
+        if (size <= 0)
+            return size < 0 ? -errno : 0;
+        if (!each->skip) {
+            if (size < HEADER_BYTES || buffer[LENGTH_BYTES] != COMPRESSED_ENTRIES)
+                return size;
+            each->skip = frame_size(buffer) - HEADER_BYTES;
+            each->frames++;
+        } else {
+            each->skip -= size;
+        }
+        each->bytes += size;
+    }
+    return -EAGAIN;
+}
+
 /* How many sockets have something, to be gone through with next_read; or -errno. */
 int wait_ready(int poller, int timeout_ms) {
     ready_next = 0;
@@ -144,17 +170,21 @@ int next_read(struct read *out) {
             out->size = UNREAD;
             return 1;
         }
-        ssize_t size = recv(handle, buffer, buffer_bytes, MSG_DONTWAIT);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        ssize_t size;
+        if (each->reader == SNAPSHOT)
+            size = discard(each, handle);
+        else if ((size = recv(handle, buffer, buffer_bytes, MSG_DONTWAIT)) < 0)
+            size = -errno;
+        if (size == -EAGAIN || size == -EINTR)
             continue;
         struct timespec at;
         clock_gettime(CLOCK_MONOTONIC, &at);
         out->at_ns = at.tv_sec * 1000000000ull + at.tv_nsec;
-        out->size = size < 0 ? -errno : (int32_t)size;
+        out->size = (int32_t)size;
         if (size > 0 && each->reader == BYTES) {
             each->bytes += size;
             each->frames++;
-        } else if (size <= 0 || !count(each, handle, size, out->at_ns)) {
+        } else if (size <= 0 || each->reader != FRAMES || !count(each, handle, size, out->at_ns)) {
             return 1;
         }
     }

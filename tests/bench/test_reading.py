@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import select
 import shutil
 import socket
@@ -15,7 +16,9 @@ from bench.agents import Load
 from bench.reading import Counts, CReading, Reading
 from typha.wire import messages as m
 from typha.wire.codec import encode_message
+from typha.wire.compression import Compressor
 from typha.wire.entries import decode_entries
+from typha.wire.frames import compress_frame
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="needs Linux")
 IN_C = pytest.param(CReading, marks=pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"))
@@ -33,6 +36,12 @@ def frame(changes: int = 2) -> bytes:
 
 def bookmark() -> bytes:
     return encode_message(m.Bookmark((m.BookmarkTopic(0, 1, 0),)))
+
+
+def pods(number: int) -> list[m.Put]:
+    """Of a slice, which compresses to some 4 KB."""
+    noise = random.Random(number).randbytes(2000)
+    return [m.Put(f"a/{place}", number, b"\xc5\x07\xd0" + noise) for place in range(20)]
 
 
 class Served:
@@ -53,18 +62,21 @@ class Served:
             self.sent += AGENTS * len(piece)
             for each in self.sockets:
                 each.sendall(piece)
-            while self.load.synced(0.0)["bytes"] < self.sent:
-                self.load.poll(1.0)
+            self.read(self.sent)
+
+    def read(self, size: int) -> None:
+        """Until all agents have so many bytes."""
+        while sum(agent.stream.bytes for agent in self.load._agents) < size:
+            self.load.poll(1.0)
+            self.load._settle()
 
 
 @pytest.fixture(params=[Reading, IN_C])
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     with ExitStack() as stack:
         served = Served(request.param, stack)
-        for each in served.sockets:
-            each.sendall(bookmark())
-            served.sent += len(bookmark())
-        served.load.synced(5.0)
+        served.send(bookmark())
+        served.load.synced(0.0)
         served.load.record()
         served.sent = 0
         yield served
@@ -105,7 +117,7 @@ def test_bytes_without_frames_are_counted(served: Served) -> None:
         load.connect(1, language="raw")
         with listener.accept()[0] as raw:
             raw.sendall(bytes(1000))
-            while load.synced(0.0)["bytes"] < 1000:
+            while load.stop([])["bytes"] < 1000:
                 load.poll(1.0)
         with pytest.raises(ConnectionError, match="closed an agent"):
             load.poll(1.0)
@@ -130,7 +142,7 @@ def test_a_frame_that_is_known_is_not_handed_over(read: Callable[[select.epoll],
     with ours, theirs, select.epoll() as poller:
         reading, known, unknown = read(poller), frame(), frame(5)
         poller.register(ours, select.EPOLLIN)
-        reading.count_frames(ours.fileno(), is_between=True)
+        reading.count_frames(ours.fileno())
         reading.learn(known, 12, 2)
         reading.record(True)
         theirs.sendall(known + known)
@@ -142,3 +154,19 @@ def test_a_frame_that_is_known_is_not_handed_over(read: Callable[[select.epoll],
         assert reading.take_counts(ours.fileno()) == Counts(2 * len(known), 2, 4, 12)
         assert [each[:2] for each in reading.take_arrivals()] == [(ours.fileno(), 12)] * 2
         assert list(reading.take_arrivals()) == []
+
+
+@pytest.mark.parametrize("cut", [None, 3, 1000])
+@pytest.mark.parametrize("read", [Reading, IN_C])
+def test_compressed_frames_of_a_snapshot_are_counted_and_what_follows_is_read(
+    read: Callable[[select.epoll], Reading], cut: int | None
+) -> None:
+    packer = Compressor()
+    slices = [compress_frame(encode_message(m.Entries(0, None, pods(number), [])), packer) for number in range(9)]
+    with ExitStack() as stack:
+        served = Served(read, stack)
+        served.send(b"".join(slices) + encode_message(m.Ping(1)) + slices[0] + frame() + bookmark(), cut)
+        found = served.load.stop([])
+    assert found["bytes"] == served.sent
+    assert found["frames"] == AGENTS * (9 + 4)
+    assert found["changes"] == AGENTS * 2

@@ -28,9 +28,13 @@ def upstream_settings(config: Config) -> UpstreamSettings:
         backoff_first_s=upstream.backoff_min_s,
         backoff_limit_s=upstream.backoff_max_s,
         backoff_reset_s=upstream.backoff_reset_s,
-        # In step with the rounds: one starts when the watches were read.
-        read_pause_s=min(config.timing.round_pause_ms / 1000, _LONGEST_READ_PAUSE_S),
+        read_pause_s=_read_pause_s(config),
     )
+
+
+def _read_pause_s(config: Config) -> float:
+    """In step with the rounds: one starts when the watches were read."""
+    return min(config.timing.round_pause_ms / 1000, _LONGEST_READ_PAUSE_S)
 
 
 def downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSettings:
@@ -49,6 +53,7 @@ def downstream_settings(config: Config, drop_in: DropIn | None) -> DownstreamSet
         max_filters_per_client=limits.max_filters,
         handshake_timeout_s=limits.handshake_timeout_s,
         round_pause_s=timing.round_pause_ms / 1000,
+        reads_apart_s=_read_pause_s(config),
         ping_interval_s=timing.ping_interval_s,
         bookmark_interval_s=timing.bookmark_interval_s,
         stuck_timeout_s=timing.stuck_timeout_s,

@@ -13,6 +13,7 @@ from typha.downstream.settings import DownstreamSettings
 
 PAUSE_S = 0.1
 GATHERING_S = pytest.approx(0.005)
+REST_S = pytest.approx(0.05)
 
 
 class Scene:
@@ -23,8 +24,11 @@ class Scene:
         self.slept: list[float] = []
         self.began_at: list[float] = []
         self.is_awaited = self.is_eager = False
+        # Changes that come while it waits, for each time that it does.
+        self.pieces: list[int] = []
+        self.progress = 0
         self.ended = 0
-        self.settings = DownstreamSettings(round_pause_s=PAUSE_S)
+        self.settings = DownstreamSettings(round_pause_s=PAUSE_S, reads_apart_s=PAUSE_S)
         self.rounds = Rounds(self.settings, lambda: self.now, self._end, self._sleep)
         self._takes_s = takes_s
         self._turns = turns
@@ -47,6 +51,7 @@ class Scene:
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
+        self.progress += self.pieces.pop(0) if self.pieces else 0
         await asyncio.sleep(0)
 
     async def play(self, wakes: int = 1) -> None:
@@ -64,9 +69,39 @@ class Scene:
 async def test_a_round_waits_for_the_pieces_of_a_read_and_the_next_for_the_pause() -> None:
     scene = Scene(more=1)
     await scene.play()
-    assert scene.slept == [GATHERING_S, pytest.approx(0.09), GATHERING_S, pytest.approx(0.09)]
-    assert scene.began_at == [GATHERING_S, pytest.approx(0.1)]
+    assert scene.slept == [GATHERING_S, REST_S, GATHERING_S, REST_S]
+    assert scene.began_at == [GATHERING_S, pytest.approx(0.06)]
     assert scene.ended == 2
+
+
+async def test_a_round_has_all_pieces_of_a_read() -> None:
+    """With 4 ms of work between two turns of the loop, a read of 400 events was half in one round, half in the next."""
+    scene = Scene()
+    scene.pieces = [100, 200, 100]
+    await scene.play()
+    assert scene.slept == [GATHERING_S] * 4 + [REST_S]
+    assert scene.began_at == [pytest.approx(0.02)]
+
+
+async def test_events_without_end_are_not_waited_for() -> None:
+    scene = Scene()
+    scene.pieces = [1] * 100
+    await scene.play()
+    assert scene.began_at == [pytest.approx(0.03)]
+
+
+async def test_who_joins_ends_the_wait_for_pieces() -> None:
+    scene = Scene()
+    scene.pieces = [1] * 100
+    gathered = scene._sleep
+
+    async def joined(seconds: float) -> None:
+        scene.is_awaited = True
+        await gathered(seconds)
+
+    scene.rounds = Rounds(scene.settings, lambda: scene.now, scene._end, joined)
+    await scene.play()
+    assert scene.began_at == [GATHERING_S]
 
 
 async def test_nobody_who_joins_waits_for_a_piece() -> None:
@@ -87,7 +122,7 @@ async def test_nobody_who_reads_as_fast_as_we_write_waits_for_the_pause() -> Non
 async def test_the_time_of_a_round_is_in_the_pause() -> None:
     scene = Scene(takes_s=0.03)
     await scene.play()
-    assert scene.slept[-1] == pytest.approx(0.06)
+    assert scene.slept[-1] == pytest.approx(0.02)
 
 
 async def test_after_a_long_round_the_next_begins_at_once() -> None:
@@ -112,6 +147,6 @@ async def test_without_work_it_waits_for_a_word() -> None:
 async def test_another_pause_counts_from_the_next_round_on() -> None:
     """It is one of the settings that a running server takes."""
     scene = Scene()
-    scene.settings.take(DownstreamSettings(round_pause_s=1.0))
+    scene.settings.take(DownstreamSettings(round_pause_s=1.0, reads_apart_s=1.0))
     await scene.play()
-    assert scene.slept == [pytest.approx(0.05), pytest.approx(0.9)]
+    assert scene.slept == [GATHERING_S, pytest.approx(0.95)], "watches are read as before"

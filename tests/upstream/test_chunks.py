@@ -23,13 +23,27 @@ async def test_what_comes_in_a_pause_waits_and_comes_after_it(make_rig: MakeRig,
         pieces = aiter(chunks)
         store.create(PODS, pod("before"))
         assert b"before" in await anext(pieces)
-        chunks.pause_reading()
+        assert chunks.pause_reading() == b""
         reading = asyncio.ensure_future(anext(pieces))
         store.create(PODS, pod("meanwhile"))
         await asyncio.wait({reading}, timeout=LONG_ENOUGH_S)
         assert not reading.done()
         chunks.resume_reading()
         assert b"meanwhile" in await reading
+
+
+async def test_what_was_read_before_a_pause_is_given_out_with_it(make_rig: MakeRig, store: Store) -> None:
+    rig = await make_rig()
+    await rig.synced()
+    watcher = ListerWatcher(rig.session, PODS_RESOURCE, rig.reflector.source, Settings())
+    async with watcher.watch(str(store.resource_version), 60) as chunks:
+        pieces = aiter(chunks)
+        store.create(PODS, pod("before"))
+        assert b"before" in await anext(pieces)
+        store.create(PODS, pod("meanwhile"))
+        await asyncio.sleep(LONG_ENOUGH_S)
+        assert b"meanwhile" in chunks.pause_reading()
+        assert chunks.pause_reading() == b""
 
 
 async def test_a_connection_that_ended_can_be_paused_and_resumed(make_rig: MakeRig, store: Store) -> None:

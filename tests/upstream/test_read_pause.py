@@ -27,15 +27,18 @@ class Replayed:
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
+        self.read_meanwhile = b""
         self.is_paused = False
         self.pauses = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._chunks
 
-    def pause_reading(self) -> None:
+    def pause_reading(self) -> bytes:
         self.is_paused = True
         self.pauses += 1
+        rest, self.read_meanwhile = self.read_meanwhile, b""
+        return rest
 
     def resume_reading(self) -> None:
         self.is_paused = False
@@ -71,23 +74,16 @@ async def test_a_list_that_is_streamed_is_read_without_pause(make_rig: MakeRig, 
     await rig.synced()
 
 
-async def test_a_read_that_was_full_is_followed_at_once() -> None:
-    clock = ManualClock()
-    counts: Counter[str] = Counter()
+def events(count: int) -> list[bytes]:
+    """Lines of a watch."""
     pods = [
         {"type": "ADDED", "object": {"metadata": {"name": f"pod-{number}", "resourceVersion": str(number + 1)}}}
-        for number in range(2000)
+        for number in range(count)
     ]
-    lines = [json.dumps(each).encode() + b"\n" for each in pods]
+    return [json.dumps(each).encode() + b"\n" for each in pods]
 
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b"".join(lines[:-2])  # more than one read of the connection holds
-        yield lines[-2]
-        yield lines[-1]
-        await asyncio.Event().wait()
 
-    connection = Replayed(chunks())
-
+def followed(connection: Replayed, clock: ManualClock, counts: Counter[str]) -> asyncio.Task[None]:
     async def probe() -> None:
         raise AssertionError("it was not silent")
 
@@ -100,13 +96,57 @@ async def test_a_read_that_was_full_is_followed_at_once() -> None:
         streamed=lambda now: None,
         counts=counts,
     )
-    following = asyncio.create_task(session.follow())
-    for _ in range(10):
-        await asyncio.sleep(0.01)
+    return asyncio.create_task(session.follow())
+
+
+async def settled() -> None:
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def test_a_read_that_was_full_is_followed_at_once() -> None:
+    clock = ManualClock()
+    counts: Counter[str] = Counter()
+    lines = events(2000)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"".join(lines[:-2])  # more than one read of the connection holds
+        yield lines[-2]
+        yield lines[-1]
+        await asyncio.Event().wait()
+
+    connection = Replayed(chunks())
+    following = followed(connection, clock, counts)
+    await settled()
     assert counts["event"] == 1999, "the second read came at once, the third waits"
     assert connection.is_paused, "what comes meanwhile stays in the kernel"
     await clock.advance(PAUSE_S)
+    await settled()
     assert counts["event"] == 2000
     assert connection.pauses == 2
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_what_was_read_while_the_last_piece_was_worked_on_does_not_cost_the_next_turn() -> None:
+    """It was all that the next turn read: the kernel's waited a turn longer, 100 ms for one of ten changes."""
+    clock = ManualClock()
+    counts: Counter[str] = Counter()
+    lines = events(5)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield lines[0]
+        yield b"".join(lines[3:])
+        await asyncio.Event().wait()
+
+    connection = Replayed(chunks())
+    connection.read_meanwhile = b"".join(lines[1:3])
+    following = followed(connection, clock, counts)
+    await settled()
+    assert counts["event"] == 3
+    assert connection.is_paused
+    await clock.advance(PAUSE_S)
+    await settled()
+    assert counts["event"] == 5
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

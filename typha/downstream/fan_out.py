@@ -148,6 +148,11 @@ class FanOut:
         """Somebody who joins waits for a round, or reads as fast as we write."""
         return self.is_eager or bool(self._queue)
 
+    @property
+    def progress(self) -> int:
+        """Another number after each change that the next round will publish."""
+        return sum(topic.head for topic in self._dirty)
+
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
         self.is_eager = False

@@ -2,8 +2,8 @@
 
 Place: the server runs it as a task; the fan-out says whether there is something to do, and does it.
 
-1. Watches are read at the same moments, as far apart as rounds, and in pieces. A round waits for the other pieces: one
-   that starts with the first would leave them to the next, which is then early.
+1. Watches are read at the same moments, as far apart as rounds, and in pieces. A round waits until no more come: one
+   that starts with the first would leave the others to the next, a pause later.
 2. Nobody who joins, or reads as fast as we write, waits for a piece or a pause.
 3. Between two turns of a round the event loop looks at everything else.
 
@@ -18,11 +18,13 @@ from typing import Final, Protocol
 
 from typha.downstream.settings import DownstreamSettings
 
-# Of the pause. One that is ready a little early starts when watches were read; one that is late would wait for nothing
-# until they are read again.
-_IN_STEP: Final = 0.9
-# Of the pause: the pieces of a read.
+# All are shares of the time between two reads of the watches. So much sooner than the pause a round may start: the one
+# before was late, and this one starts again when they were read.
+_EARLY: Final = 0.5
+# Between two pieces of a read.
 _GATHERING: Final = 0.05
+# How long a round waits for the last piece: where events come without end there is none.
+_LONGEST_GATHERING: Final = 0.3
 
 
 class Work(Protocol):
@@ -35,6 +37,10 @@ class Work(Protocol):
     @property
     def is_awaited(self) -> bool:
         """Somebody waits for a round."""
+
+    @property
+    def progress(self) -> int:
+        """Another number after each change."""
 
     @property
     def is_eager(self) -> bool:
@@ -68,14 +74,25 @@ class Rounds:
         """Until cancelled."""
         while True:
             await self._wake.wait()
-            if not work.is_awaited:
-                await self._sleep(self._settings.round_pause_s * _GATHERING)
+            await self._gather(work)
             self._wake.clear()
             started = self._clock()
             for _ in work.round():
                 await self._sleep(0)
             self._ended()
-            rest_s = self._settings.round_pause_s * _IN_STEP - (self._clock() - started)
+            rest_s = self._settings.round_pause_s - self._reads_apart_s * _EARLY - (self._clock() - started)
             await self._sleep(0 if work.is_eager else max(rest_s, 0))
             if work.has_work:
                 self._wake.set()
+
+    async def _gather(self, work: Work) -> None:
+        """Until there was no change for a while."""
+        stop_at = self._clock() + self._reads_apart_s * _LONGEST_GATHERING
+        progress = -1
+        while not work.is_awaited and progress != work.progress and self._clock() < stop_at:
+            progress = work.progress
+            await self._sleep(self._reads_apart_s * _GATHERING)
+
+    @property
+    def _reads_apart_s(self) -> float:
+        return min(self._settings.reads_apart_s, self._settings.round_pause_s)

@@ -28,7 +28,9 @@ class DownstreamSettings:
     seen_timeout_s: float = 10.0
     """How long a Welcome may wait for a topic that is behind what the client has seen (protocol, section 5)."""
     round_pause_s: float = 0.020
-    """Least time from the start of one round to the next: trades latency for CPU at low load."""
+    """From the start of one round to the next: trades latency for CPU at low load."""
+    reads_apart_s: float = 0.020
+    """From one read of the watches to the next, as when the server started."""
     round_budget_s: float = 0.002
     """Time in a round before it yields to the loop: keeps loop lag at 10 ms with 5,000 subscribers."""
     ping_interval_s: float = 30.0
@@ -53,9 +55,10 @@ class DownstreamSettings:
     """Addresses of other servers, told in Refused and GoAway."""
 
     def take(self, others: DownstreamSettings) -> None:
-        """These values from here on, for all that reads them as it goes."""
+        """These values from here on, for all that reads them as it goes; what others do goes on."""
         for each in fields(others):
-            setattr(self, each.name, getattr(others, each.name))
+            if each.name != "reads_apart_s":
+                setattr(self, each.name, getattr(others, each.name))
 
     @property
     def silence_timeout_s(self) -> float:

@@ -24,8 +24,10 @@ class Chunks(Protocol):
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
-    def pause_reading(self) -> None:
-        """Leave what comes to the kernel. No effect on a connection that has ended."""
+    def pause_reading(self) -> bytes:
+        """Leave what comes to the kernel. Gives what was read before (while the last piece was worked on): left here,
+        it would be all that is read after the pause. On a connection that has ended it has no other effect.
+        """
 
     def resume_reading(self) -> None:
         """Read on."""
@@ -40,10 +42,12 @@ class ResponseChunks:
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._response.content.iter_any()
 
-    def pause_reading(self) -> None:
+    def pause_reading(self) -> bytes:
         """See `Chunks`."""
+        rest = self._response.content.read_nowait()  # may let aiohttp read on, so it comes first
         if (transport := self._transport) is not None:
             transport.pause_reading()
+        return rest
 
     def resume_reading(self) -> None:
         """See `Chunks`."""

@@ -30,7 +30,7 @@ class Settings:
     absent_poll_s: float = 2.0  # in sync within seconds of a CRD's creation
     read_pause_s: float = 0.0  # between two reads of a watch; the app takes the pause between rounds
     line_limit_bytes: int = LINE_LIMIT_BYTES
-    load_budget_s: float = 0.008  # work between two turns of the event loop; pings and probes wait no longer
+    load_budget_s: float = 0.004  # work between two turns of the event loop; pings and probes wait no longer
     backoff_first_s: float = 0.8  # as client-go's reflector: 0.8 s doubling to 30 s
     backoff_limit_s: float = 30.0
     backoff_reset_s: float = 120.0  # healthy for so long: the next failure is a new one

@@ -83,24 +83,28 @@ class WatchSession:
         await first_of(self._follow(), self._guard_silence())
 
     async def _read(self) -> AsyncIterator[Event | Bookmark]:
+        pause_s = self._settings.read_pause_s
         async for chunk in self._chunks:
             self._now = now = self._clock.now()
             self._silence.heard(now)
-            self._pace.restart()
             is_first = True
-            for event in self._stream.receive_data(chunk):
-                self.has_events = True
-                if is_first:
-                    self._streamed(now)
-                    is_first = False
-                yield event
-                if self._pace.is_due():
-                    await asyncio.sleep(0)
-                    self._pace.restart()
-            if self._is_followed and self._settings.read_pause_s and len(chunk) < _FULL_READ_BYTES:
-                self._chunks.pause_reading()
-                await self._clock.sleep(until_next_turn(self._clock.now(), self._settings.read_pause_s))
+            pieces = [chunk]
+            for piece in pieces:
+                for event in self._stream.receive_data(piece):
+                    self.has_events = True
+                    if is_first:
+                        self._streamed(now)
+                        is_first = False
+                    yield event
+                    if self._pace.is_due():
+                        await asyncio.sleep(0)
+                        self._pace.restart()
+                if self._is_followed and pause_s and len(pieces) == 1 and len(piece) < _FULL_READ_BYTES:
+                    pieces.append(self._chunks.pause_reading())
+            if len(pieces) > 1:
+                await self._clock.sleep(until_next_turn(self._clock.now(), pause_s))
                 self._chunks.resume_reading()
+                self._pace.restart()
         if self._stream.is_mid_line:
             raise ConnectionLostError("watch", "the stream ended in the middle of an event")
 

@@ -13,20 +13,23 @@ from typha.downstream.settings import DownstreamSettings
 
 PAUSE_S = 0.1
 GATHERING_S = pytest.approx(0.005)
-REST_S = pytest.approx(0.05)
+REST_S = pytest.approx(0.09)
 
 
 class Scene:
     """A fan-out whose rounds take ``takes_s`` in so many turns. ``more`` rounds have work at their end."""
 
-    def __init__(self, *, takes_s: float = 0.0, turns: int = 0, more: int = 0) -> None:
+    def __init__(self, *, takes_s: float = 0.0, turns: int = 0, more: int = 0, eager_rounds: int = 0) -> None:
         self.now = 0.0
         self.slept: list[float] = []
         self.began_at: list[float] = []
-        self.is_awaited = self.is_eager = False
+        self.is_awaited = self.is_eager = eager_rounds > 0
+        self._eager_rounds = eager_rounds
         # Changes that come while it waits, for each time that it does.
         self.pieces: list[int] = []
         self.progress = 0
+        # When the changes of each round began to come; of none: it has other work.
+        self.since: list[float] = []
         self.ended = 0
         self.settings = DownstreamSettings(round_pause_s=PAUSE_S, reads_apart_s=PAUSE_S)
         self.rounds = Rounds(self.settings, lambda: self.now, self._end, self._sleep)
@@ -39,9 +42,15 @@ class Scene:
         self._more -= 1
         return self._more >= 0
 
+    @property
+    def waiting_since(self) -> float | None:
+        return self.since.pop(0) if self.since else None
+
     def round(self) -> Iterator[None]:
         self.began_at.append(self.now)
         self.now += self._takes_s
+        if self._eager_rounds and len(self.began_at) == self._eager_rounds:
+            self.is_awaited = self.is_eager = False
         for _ in range(self._turns):
             yield
 
@@ -70,7 +79,7 @@ async def test_a_round_waits_for_the_pieces_of_a_read_and_the_next_for_the_pause
     scene = Scene(more=1)
     await scene.play()
     assert scene.slept == [GATHERING_S, REST_S, GATHERING_S, REST_S]
-    assert scene.began_at == [GATHERING_S, pytest.approx(0.06)]
+    assert scene.began_at == [GATHERING_S, pytest.approx(0.1)]
     assert scene.ended == 2
 
 
@@ -81,6 +90,31 @@ async def test_a_round_has_all_pieces_of_a_read() -> None:
     await scene.play()
     assert scene.slept == [GATHERING_S] * 4 + [REST_S]
     assert scene.began_at == [pytest.approx(0.02)]
+
+
+async def test_a_round_that_is_late_does_not_make_the_next_one_late() -> None:
+    """The second read is at 0.1: its round was due 0.09 after the first had started, at 0.12."""
+    scene = Scene(takes_s=0.01, more=1)
+    scene.pieces = [1] * 6
+    scene.since = [0.0, 0.1]
+    await scene.play()
+    assert scene.began_at == [pytest.approx(0.03), pytest.approx(0.095)]
+
+
+async def test_changes_without_end_make_no_more_rounds_than_the_pause_allows() -> None:
+    """Each begins in the midst of a read, so its oldest change came right after the one before."""
+    scene = Scene(more=3)
+    scene.pieces = [1] * 100
+    scene.since = [0.0, 0.03, 0.12, 0.21]
+    await scene.play()
+    assert scene.began_at == [pytest.approx(each) for each in (0.03, 0.12, 0.21, 0.3)]
+
+
+async def test_rounds_that_nobody_had_to_wait_for_do_not_delay_those_after_them() -> None:
+    scene = Scene(more=9, eager_rounds=8)
+    await scene.play()
+    assert scene.began_at[:8] == [0.0] * 8
+    assert scene.began_at[8:] == [pytest.approx(0.095), pytest.approx(0.19)]
 
 
 async def test_events_without_end_are_not_waited_for() -> None:
@@ -122,7 +156,7 @@ async def test_nobody_who_reads_as_fast_as_we_write_waits_for_the_pause() -> Non
 async def test_the_time_of_a_round_is_in_the_pause() -> None:
     scene = Scene(takes_s=0.03)
     await scene.play()
-    assert scene.slept[-1] == pytest.approx(0.02)
+    assert scene.slept[-1] == pytest.approx(0.06)
 
 
 async def test_after_a_long_round_the_next_begins_at_once() -> None:
@@ -149,4 +183,4 @@ async def test_another_pause_counts_from_the_next_round_on() -> None:
     scene = Scene()
     scene.settings.take(DownstreamSettings(round_pause_s=1.0, reads_apart_s=1.0))
     await scene.play()
-    assert scene.slept == [GATHERING_S, pytest.approx(0.95)], "watches are read as before"
+    assert scene.slept == [GATHERING_S, pytest.approx(0.99)], "watches are read as before"

@@ -153,6 +153,11 @@ class FanOut:
         """Another number after each change that the next round will publish."""
         return sum(topic.head for topic in self._dirty)
 
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest change came that the next round will publish."""
+        return min(self._dirty.values(), default=None)
+
     def round(self) -> Iterator[None]:
         """See the module. Yields when ``round_budget_s`` is used up."""
         self.is_eager = False

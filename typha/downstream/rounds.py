@@ -4,6 +4,8 @@ Place: the server runs it as a task; the fan-out says whether there is something
 
 1. Watches are read at the same moments, as far apart as rounds, and in pieces. A round waits until no more come: one
    that starts with the first would leave the others to the next, a pause later.
+   Rounds are as far apart as the changes that they publish, and no nearer than the pause: one that starts late moves
+   none of those after it.
 2. Nobody who joins, or reads as fast as we write, waits for a piece or a pause.
 3. Between two turns of a round the event loop looks at everything else.
 
@@ -18,8 +20,10 @@ from typing import Final, Protocol
 
 from typha.downstream.settings import DownstreamSettings
 
-# All are shares of the time between two reads of the watches. So much sooner than the pause a round may start: the one
-# before was late, and this one starts again when they were read.
+# All are shares of the time between two reads of the watches. A round is due so much sooner than the pause: one that is
+# ready a little early starts when watches were read; one that is late would wait for nothing until they are read again.
+_IN_STEP: Final = 0.1
+# After a round that started late: the least until the next, which is in step again, is so much shorter.
 _EARLY: Final = 0.5
 # Between two pieces of a read.
 _GATHERING: Final = 0.05
@@ -41,6 +45,10 @@ class Work(Protocol):
     @property
     def progress(self) -> int:
         """Another number after each change."""
+
+    @property
+    def waiting_since(self) -> float | None:
+        """When the oldest change came that no round has published."""
 
     @property
     def is_eager(self) -> bool:
@@ -72,16 +80,19 @@ class Rounds:
 
     async def run(self, work: Work) -> None:
         """Until cancelled."""
+        due_at = self._clock() - self._settings.round_pause_s
         while True:
             await self._wake.wait()
             await self._gather(work)
             self._wake.clear()
             started = self._clock()
+            since = work.waiting_since
+            due_at = min(started, max(due_at + self._pause_s(_IN_STEP), started if since is None else since))
             for _ in work.round():
                 await self._sleep(0)
             self._ended()
-            rest_s = self._settings.round_pause_s - self._reads_apart_s * _EARLY - (self._clock() - started)
-            await self._sleep(0 if work.is_eager else max(rest_s, 0))
+            next_at = max(due_at + self._pause_s(_IN_STEP), started + self._pause_s(_EARLY))
+            await self._sleep(0 if work.is_eager else max(next_at - self._clock(), 0))
             if work.has_work:
                 self._wake.set()
 
@@ -92,6 +103,9 @@ class Rounds:
         while not work.is_awaited and progress != work.progress and self._clock() < stop_at:
             progress = work.progress
             await self._sleep(self._reads_apart_s * _GATHERING)
+
+    def _pause_s(self, shorter: float) -> float:
+        return self._settings.round_pause_s - self._reads_apart_s * shorter
 
     @property
     def _reads_apart_s(self) -> float:

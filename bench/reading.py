@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import select
 import tempfile
 from array import array
@@ -21,7 +22,8 @@ _SOURCE: Final = Path(__file__).with_name("reads.c")
 # A slice of a snapshot; all reads share one buffer, which stays in the processor's cache.
 BUFFER_BYTES: Final = 256 * 1024
 _EVENTS: Final = 4096
-_HANDLES: Final = 65_536
+# Descriptors are below the limit on open files; one that is higher than this is not reached by a bench.
+_MOST_HANDLES: Final = 1_048_576
 _UNREAD: Final = -(2**31)
 
 
@@ -110,12 +112,14 @@ class CReading(Reading):
         with tempfile.TemporaryDirectory(prefix="typha-bench-") as folder:
             self._c: Any = ctypes.PyDLL(str(compiled(_SOURCE, Path(folder) / "reads.so", "-shared", "-fPIC")))
         self._c.learn.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64)
-        self._counts = (_Counts * _HANDLES)()
+        open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        handles = _MOST_HANDLES if open_files == resource.RLIM_INFINITY else min(open_files, _MOST_HANDLES)
+        self._counts = (_Counts * handles)()
         self._read = _Read()
         self._next = ctypes.byref(self._read)
         self._buffer = (ctypes.c_char * BUFFER_BYTES)()
         self._view = memoryview(self._buffer).cast("B")
-        sizes = ctypes.c_size_t(_HANDLES), ctypes.c_size_t(BUFFER_BYTES)
+        sizes = ctypes.c_size_t(handles), ctypes.c_size_t(BUFFER_BYTES)
         self._c.prepare(self._counts, sizes[0], self._buffer, sizes[1])
 
     def ready(self, timeout_s: float) -> Iterator[Ready]:

@@ -156,6 +156,17 @@ def test_a_frame_that_is_known_is_not_handed_over(read: Callable[[select.epoll],
         assert list(reading.take_arrivals()) == []
 
 
+@pytest.mark.parametrize("read", [IN_C])
+def test_every_descriptor_that_a_process_may_open_can_be_read(
+    read: Callable[[select.epoll], Reading], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda which: (100_001, 100_001))
+    with select.epoll() as poller:
+        reading = read(poller)
+        reading.count_bytes(100_000)
+        assert reading.take_counts(100_000) == Counts(0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("cut", [None, 3, 1000])
 @pytest.mark.parametrize("read", [Reading, IN_C])
 def test_compressed_frames_of_a_snapshot_are_counted_and_what_follows_is_read(

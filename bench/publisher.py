@@ -51,7 +51,8 @@ class Publisher:
         """Change so many keys at a time; CPU (s) is of the whole process."""
         size = frame_bytes - len(encode_message(Entries(0, 1, [Put(_key(0), 1, _value(0, 0))], [])))
         counters, cpu_s, began_at = self.server.fan_out.counters, time.process_time(), time.monotonic()
-        before = counters.shared_sends, counters.own_sends, counters.rounds, self._bytes_sent()
+        traffic = self.server.counters.traffic
+        before = counters.shared_sends, counters.own_sends, counters.rounds, traffic.bytes_sent
         steps = round(seconds / interval_s)
         for step in range(steps):
             now = time.monotonic()
@@ -66,12 +67,9 @@ class Publisher:
             "sends": counters.shared_sends - before[0],
             "own_sends": counters.own_sends - before[1],
             "rounds": counters.rounds - before[2],
-            "bytes": self._bytes_sent() - before[3],
+            "bytes": traffic.bytes_sent - before[3],
             "demotions": counters.demotions,
         }
-
-    def _bytes_sent(self) -> int:
-        return sum(subscriber.bytes_sent for subscriber in self.server.fan_out.subscribers)
 
     async def serve(self) -> None:
         """Commands from stdin until its end."""

@@ -8,6 +8,7 @@ from typha.downstream.connection import Owner
 from typha.downstream.dialect import Load
 from typha.downstream.session import NativeSession
 from typha.downstream.settings import DownstreamSettings
+from typha.downstream.statistics import Traffic
 from typha.wire import messages as m
 from typha.wire.codec import decode_message
 from typha.wire.frames import CLIENT_INBOUND_LIMIT_BYTES, FrameDecoder
@@ -46,6 +47,7 @@ def noting(calls: list[str]) -> Owner:
         on_received=lambda _: calls.append("received"),
         on_drained=lambda _: calls.append("drained"),
         on_lost=lambda _: calls.append("lost"),
+        traffic=Traffic(),
     )
 
 

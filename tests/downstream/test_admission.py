@@ -3,12 +3,13 @@ from __future__ import annotations
 from tests.downstream.talk import session_of, synced_server
 from tests.kit.client import Outlet
 from typha.downstream.admission import STALL_S, Joiners
+from typha.downstream.statistics import Traffic
 from typha.downstream.streams import Subscriber
 
 
 def subscribers(count: int) -> list[Subscriber]:
     server = synced_server()
-    return [Subscriber(session_of(server), Outlet()) for _ in range(count)]
+    return [Subscriber(session_of(server), Outlet(), Traffic()) for _ in range(count)]
 
 
 def stall(subscriber: Subscriber) -> None:

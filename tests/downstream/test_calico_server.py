@@ -93,7 +93,7 @@ async def test_handshake_has_its_time(start: Start, sent: bytes | None) -> None:
     else:
         agent.writer.write(sent)
     wanted = len(HELLO.hostname) if sent is None else len(sent)
-    await until(lambda: running.connections and running.connections[0].bytes_received >= wanted)
+    await until(lambda: running.server.counters.traffic.bytes_received >= wanted)
     running.time_passes(9.0)
     assert running.connections[0].close_due_at == float("inf")
     running.time_passes(11.0)

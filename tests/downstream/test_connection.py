@@ -44,7 +44,9 @@ def test_hello_is_answered_through_the_subscriber(owner: Owner) -> None:
     owner.connection.subscriber.flush()
     assert isinstance(decoded(bytes(owner.pipe.taken))[0], m.Welcome)
     assert owner.connection.is_welcomed
-    assert owner.connection.bytes_received > 0
+    traffic = owner.connection.subscriber.traffic
+    assert traffic.bytes_received > 0
+    assert (traffic.frames_sent, traffic.bytes_sent) == (1, len(owner.pipe.taken))
 
 
 def test_first_byte_of_another_language(owner: Owner) -> None:

@@ -8,6 +8,7 @@ from tests.downstream.talk import session_of, synced_server
 from tests.kit.client import Outlet
 from typha.downstream.encodings import PLAIN
 from typha.downstream.group import Group
+from typha.downstream.statistics import Traffic
 from typha.downstream.streams import Subscriber
 
 ROUND = b"round"
@@ -34,7 +35,7 @@ class Scene:
         self.server = synced_server()
         self.group = Group(frozenset(), PLAIN, 0.0)
         self.demoted: list[Subscriber] = []
-        self.members = [Subscriber(session_of(self.server), outlet) for outlet in outlets]
+        self.members = [Subscriber(session_of(self.server), outlet, Traffic()) for outlet in outlets]
         for member, outlet in zip(self.members, outlets, strict=True):
             outlet.paused = member.pause
             member.join(self.group)

@@ -271,9 +271,9 @@ async def test_statistics_count_what_is_open_and_what_was(start: Start) -> None:
     seen = running.server.statistics()
     assert (seen.connections, seen.subscribers, seen.lagging, seen.subscribers_by_topic) == (1, 1, 0, {"pods": 1})
     assert seen.server.modes == {"snapshot": 1}
-    sent = seen.server.bytes_sent
+    sent = seen.server.traffic.bytes_sent
     peer.send(m.Close("done"))
     await until(lambda: not running.connections)
     seen = running.server.statistics()
     assert (seen.connections, seen.subscribers, seen.server.closed) == (0, 0, {"by_client": 1})
-    assert seen.server.bytes_sent == sent
+    assert seen.server.traffic.bytes_sent == sent

@@ -61,7 +61,7 @@ class CalicoAgent:
             admit=lambda: Load(1, 1),
             wall_clock=lambda: int(server.clock.now * 1e9),
         )
-        self.subscriber = Subscriber(self.session, self.outlet)
+        self.subscriber = Subscriber(self.session, self.outlet, server.fan_out.traffic)
         self.outlet.paused = self.subscriber.pause
         self._stream = ServerStream()
         self.statuses = []

@@ -128,7 +128,7 @@ class Client:
             now=self.clock.now,
             admit=lambda: Load(1, 1),
         )
-        self.subscriber = Subscriber(self.peer, self.outlet)
+        self.subscriber = Subscriber(self.peer, self.outlet, server.fan_out.traffic)
         self.outlet.paused = self.subscriber.pause
         self.unsent = None
         for copy in self.copies.values():

@@ -1,15 +1,15 @@
-"""Numbers of the stage at one moment, gathered from what is open. Costs the number of connections."""
+"""Numbers of the stage at one moment."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from typha.calico_wire.errors import PeerError
 from typha.downstream.connection import Connection
 from typha.downstream.connection_limits import OverLimitError
 from typha.downstream.fan_out import FanOut
-from typha.downstream.group import Group
 from typha.downstream.statistics import (
     CompressionCounters,
     ServerCounters,
@@ -22,55 +22,33 @@ from typha.wire.errors import RemoteProtocolError
 
 
 def statistics(
-    connections: Collection[Connection],
-    closed: ServerCounters,
+    counters: ServerCounters,
     fan_out: FanOut,
     compression: CompressionCounters,
     *,
+    connections: int,
     is_draining: bool,
     unheard: int,
 ) -> ServerStatistics:
-    """``closed`` counts the connections that ended; those that are open are added."""
-    by_topic: Counter[str] = Counter()
-    in_groups: Counter[Group] = Counter()
-    lagging = bytes_sent = frames_sent = bytes_received = 0
-    for connection in connections:
-        subscriber = connection.subscriber
-        bytes_sent += subscriber.bytes_sent
-        frames_sent += subscriber.frames_sent
-        bytes_received += connection.bytes_received
-        if connection.is_welcomed:
-            group, subscriptions = subscriber.group, connection.session.subscriptions
-            lagging += group is None
-            # A feed has 20 topics: of 5,000 subscribers they are counted once for each group.
-            if group is not None and len(group.streams) == len(subscriptions):
-                in_groups[group] += 1
-            else:
-                by_topic.update(s.topic.name for s in subscriptions)
-    for group, count in in_groups.items():
-        for stream in group.streams:
-            by_topic[stream.topic.name] += count
-    totals = ServerCounters(
-        accepted=closed.accepted,
-        welcomed=closed.welcomed,
-        modes=Counter(closed.modes),
-        closed=Counter(closed.closed),
-        bytes_sent=closed.bytes_sent + bytes_sent,
-        frames_sent=closed.frames_sent + frames_sent,
-        bytes_received=closed.bytes_received + bytes_received,
-        protocol_errors=Counter(closed.protocol_errors),
-        over_limits=Counter(closed.over_limits),
-        go_aways=Counter(closed.go_aways),
+    """Costs the same however many are connected: it is asked for on the event loop, once a second."""
+    totals = replace(
+        counters,
+        modes=Counter(counters.modes),
+        closed=Counter(counters.closed),
+        traffic=replace(counters.traffic),
+        protocol_errors=Counter(counters.protocol_errors),
+        over_limits=Counter(counters.over_limits),
+        go_aways=Counter(counters.go_aways),
     )
     return ServerStatistics(
-        connections=len(connections),
+        connections=connections,
         subscribers=len(fan_out.subscribers),
         joiners=fan_out.joiners.count,
         joiners_waiting=fan_out.joiners.waiting_count,
-        lagging=lagging,
+        lagging=fan_out.lagging,
         is_draining=is_draining,
         unheard=unheard,
-        subscribers_by_topic=dict(by_topic),
+        subscribers_by_topic=fan_out.subscribers.by_topic(),
         server=totals,
         fan_out=fan_out.counters,
         compression=compression,
@@ -80,15 +58,12 @@ def statistics(
 
 def count_closed(counters: ServerCounters, connection: Connection) -> None:
     """Into the totals of those that ended."""
-    session, subscriber = connection.session, connection.subscriber
+    session = connection.session
     counters.closed[session.closed_by] += 1
     if isinstance(session.error, RemoteProtocolError | PeerError):
         counters.protocol_errors[session.error.code] += 1
     elif isinstance(session.error, OverLimitError):
         counters.over_limits[session.error.limit] += 1
-    counters.bytes_sent += subscriber.bytes_sent
-    counters.frames_sent += subscriber.frames_sent
-    counters.bytes_received += connection.bytes_received
 
 
 def each_subscriber(connections: Collection[Connection], now: float) -> Iterator[SubscriberStatistics]:

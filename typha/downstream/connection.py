@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Final, NamedTuple, cast
 
 from typha.downstream.dialect import Session, SessionState
 from typha.downstream.listening import shown_peer
+from typha.downstream.statistics import Traffic
 from typha.downstream.streams import GONE, Subscriber
 
 # Answers to one read of 64 KiB of pings are less than that; more waits until the peer has read.
@@ -40,6 +41,7 @@ class Owner(NamedTuple):
     on_received: Callable[[Connection], None]
     on_drained: Callable[[Connection], None]
     on_lost: Callable[[Connection], None]
+    traffic: Traffic
     foreign: Callable[[], Session | None] = lambda: None
 
 
@@ -55,7 +57,6 @@ class Connection(asyncio.Protocol):
         "_stall",
         "_transport",
         "address",
-        "bytes_received",
         "close_due_at",
         "connected_at",
         "is_drained",
@@ -67,11 +68,10 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, session: Session, owner: Owner) -> None:
         self.session = session
-        self.subscriber = Subscriber(session, self)
+        self.subscriber = Subscriber(session, self, owner.traffic)
         self.is_drained = True
         self.connected_at = owner.clock()
         self.address = "?"
-        self.bytes_received = 0
         self.ping_due_at = self.move_due_at = self.close_due_at = inf
         self._owner = owner
         self._transport: asyncio.Transport | None = None
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""
-        self.bytes_received += len(data)
+        self._owner.traffic.bytes_received += len(data)
         if self._is_first and not self.session.is_closed:  # with TLS, a refused one may still be heard
             self._is_first = False
             if data[0] != _NATIVE_FIRST_BYTE:
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
                     return
                 foreign.caller = self.session.caller
                 self.session = foreign
-                self.subscriber = Subscriber(self.session, self)
+                self.subscriber = Subscriber(self.session, self, self._owner.traffic)
         self.session.receive_data(data, self._owner.clock())
         self._owner.on_received(self)
         if self._transport is not None and self.buffered_bytes > _UNREAD_LIMIT_BYTES and not self.is_drained:

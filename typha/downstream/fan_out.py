@@ -25,10 +25,11 @@ from typha.cache.log import Log
 from typha.cache.topic import Topic
 from typha.cache.walk import Walks
 from typha.downstream.admission import Joiners
+from typha.downstream.audience import Audience
 from typha.downstream.feed_view import FeedViews
 from typha.downstream.group import Group, Groups
 from typha.downstream.settings import DownstreamSettings
-from typha.downstream.statistics import FanOutCounters
+from typha.downstream.statistics import FanOutCounters, Traffic
 from typha.downstream.streams import Batch, Moves, Stream, Streams, Subscriber
 from typha.downstream.subscription import Phase, Subscription
 from typha.downstream.verification import trust
@@ -49,10 +50,12 @@ class FanOut:
         wake: Callable[[], None],
         on_evidence: Callable[[str], object] = lambda why: None,
         views: FeedViews | None = None,
+        traffic: Traffic | None = None,
         verify: Callable[[Iterable[Topic]], None] = trust,
     ) -> None:
-        self.subscribers: dict[Subscriber, None] = {}
+        self.subscribers = Audience()
         self.counters = FanOutCounters()
+        self.traffic = traffic or Traffic()
         self.walks = Walks()
         self.joiners = Joiners(settings.max_joiners)
         self._catalog = catalog
@@ -79,7 +82,7 @@ class FanOut:
 
     def add(self, subscriber: Subscriber) -> None:
         """A session was welcomed: serve it from the next round on."""
-        self.subscribers[subscriber] = None
+        self.subscribers.add(subscriber)
         for subscription in subscriber.session.subscriptions:
             self._told.setdefault(subscription.topic, subscription.topic.news)
         subscriber.flush()
@@ -89,7 +92,7 @@ class FanOut:
         """The connection ended (its session is closed already)."""
         if subscriber not in self.subscribers:
             return
-        del self.subscribers[subscriber]
+        self.subscribers.remove(subscriber)
         self._reconciling.pop(subscriber, None)
         self._leave_group(subscriber)
         self._release_place(subscriber)
@@ -134,6 +137,11 @@ class FanOut:
             subscriber.is_queued = True
             self._queue.append(subscriber)
             self._wake()
+
+    @property
+    def lagging(self) -> int:
+        """Subscribers that read by their own cursors: they join, or did not drain."""
+        return len(self.subscribers) - self._groups.size
 
     # --- one round
 
@@ -269,7 +277,10 @@ class FanOut:
             self._enqueue(subscriber)
 
         budget_s = self._settings.round_budget_s
-        self.counters.shared_sends += yield from group.serve(None if is_large else data, self._clock, budget_s, demote)
+        sends = yield from group.serve(None if is_large else data, self._clock, budget_s, demote)
+        self.counters.shared_sends += sends
+        self.traffic.frames_sent += sends
+        self.traffic.bytes_sent += sends * len(data)
 
     # --- who is not in a group
 

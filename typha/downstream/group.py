@@ -76,6 +76,11 @@ class Group:
         """Who drained, then who did not."""
         return chain(self.sends, self.undrained)
 
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return len(self.sends) + len(self.undrained)
+
     def enter(self, subscriber: Subscriber) -> None:
         """It stands at the position of each stream."""
         if subscriber.outlet.is_drained:
@@ -159,6 +164,11 @@ class Groups:
     def __iter__(self) -> Iterator[Group]:
         return iter(self._by_streams.values())
 
+    @property
+    def size(self) -> int:
+        """Members of all."""
+        return sum(group.size for group in self)
+
     def of(self, streams: frozenset[Stream], dialect: Dialect, bookmark_due_at: float) -> Group:
         """That of these streams; ``bookmark_due_at`` is of a new one."""
         group = self._by_streams.get(streams)
@@ -169,7 +179,7 @@ class Groups:
     def part(self, subscriber: Subscriber, group: Group) -> None:
         """It leaves its group."""
         subscriber.part(group)
-        if not group.sends and not group.undrained:
+        if not group.size:
             del self._by_streams[group.streams]
             for stream in group.streams:
                 stream.groups.discard(group)

@@ -121,7 +121,9 @@ class Server:
         )
         self._leaving = Turns(self._left, self._loop.call_soon, settings.round_budget_s, self._clock)
         ended, foreign = self._leaving.add, self._sessions.foreign
-        self._owner = Owner(self._clock, self._made, self._received, self._drained, ended, foreign)
+        self._owner = Owner(
+            self._clock, self._made, self._received, self._drained, ended, self.counters.traffic, foreign
+        )
         self.fan_out = FanOut(
             catalog,
             settings,
@@ -129,6 +131,7 @@ class Server:
             wake=self._rounds.wake,
             on_evidence=on_restored,
             views=self.views,
+            traffic=self.counters.traffic,
             verify=verification.verify if verify else verification.trust,
         )
         self._turns = Turns(self.fan_out.drained, self._loop.call_soon, settings.round_budget_s, self._clock)
@@ -356,13 +359,13 @@ class Server:
     # --- numbers
 
     def statistics(self) -> ServerStatistics:
-        """The stage at this moment. Counters include connections that are open."""
+        """The stage at this moment."""
         compression = self._sessions.dictionaries.counters
         return census.statistics(
-            self._connections,
             self.counters,
             self.fan_out,
             compression,
+            connections=len(self._connections),
             is_draining=self.is_draining,
             unheard=self.connection_limits.unheard,
         )

@@ -68,6 +68,15 @@ class CompressionCounters:
 
 
 @dataclass(slots=True)
+class Traffic:
+    """What all connections exchanged since the start, those that are open included. Sent: handed to sockets."""
+
+    bytes_sent: int = 0
+    frames_sent: int = 0
+    bytes_received: int = 0
+
+
+@dataclass(slots=True)
 class ServerCounters:
     """Totals since the start."""
 
@@ -75,9 +84,7 @@ class ServerCounters:
     welcomed: int = 0
     modes: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
-    bytes_sent: int = 0
-    frames_sent: int = 0
-    bytes_received: int = 0
+    traffic: Traffic = field(default_factory=Traffic)
     protocol_errors: Counter[str] = field(default_factory=Counter)
     over_limits: Counter[str] = field(default_factory=Counter)
     """Refusals by the limit that was passed."""

@@ -17,6 +17,7 @@ from typha.cache.topic import Topic
 from typha.cache.walk import SLICE_BYTES, Walk
 from typha.downstream.dialect import Dialect, Session
 from typha.downstream.group import Group, Outlet
+from typha.downstream.statistics import Traffic
 
 
 class _Gone:
@@ -107,7 +108,7 @@ class Batch:
 
 
 class Subscriber:
-    """A session with its outlet, as the fan-out holds it."""
+    """A session with its outlet, as the fan-out holds it. What it is sent counts in ``traffic``, which all share."""
 
     __slots__ = (
         "_bytes_sent",
@@ -116,10 +117,12 @@ class Subscriber:
         "is_queued",
         "outlet",
         "session",
+        "traffic",
     )
 
-    def __init__(self, session: Session, outlet: Outlet) -> None:
+    def __init__(self, session: Session, outlet: Outlet, traffic: Traffic) -> None:
         self.session = session
+        self.traffic = traffic
         self.outlet = outlet
         self.group: Group | None = None
         self.is_queued = False
@@ -176,6 +179,8 @@ class Subscriber:
         """Hand bytes to the outlet and count them."""
         self._bytes_sent += len(data)
         self._frames_sent += 1
+        self.traffic.bytes_sent += len(data)
+        self.traffic.frames_sent += 1
         self.outlet.write(data)
 
     def flush(self) -> None:

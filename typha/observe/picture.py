@@ -95,9 +95,9 @@ def server(
         waiting_joiners=stage.joiners_waiting,
         lagging=stage.lagging,
         accepted_total=stage.server.accepted,
-        bytes_sent_total=stage.server.bytes_sent,
-        bytes_received_total=stage.server.bytes_received,
-        frames_sent_total=stage.server.frames_sent,
+        bytes_sent_total=stage.server.traffic.bytes_sent,
+        bytes_received_total=stage.server.traffic.bytes_received,
+        frames_sent_total=stage.server.traffic.frames_sent,
         rounds_total=stage.fan_out.rounds,
         snapshots_built_total=stage.snapshots_built,
         packed={

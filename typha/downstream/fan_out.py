@@ -279,8 +279,7 @@ class FanOut:
         budget_s = self._settings.round_budget_s
         sends = yield from group.serve(None if is_large else data, self._clock, budget_s, demote)
         self.counters.shared_sends += sends
-        self.traffic.frames_sent += sends
-        self.traffic.bytes_sent += sends * len(data)
+        self.traffic.send(sends, sends * len(data))
 
     # --- who is not in a group
 

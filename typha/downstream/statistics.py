@@ -75,6 +75,11 @@ class Traffic:
     frames_sent: int = 0
     bytes_received: int = 0
 
+    def send(self, frames: int, size: int) -> None:
+        """So many pieces of so many bytes in all."""
+        self.frames_sent += frames
+        self.bytes_sent += size
+
 
 @dataclass(slots=True)
 class ServerCounters:

@@ -179,8 +179,7 @@ class Subscriber:
         """Hand bytes to the outlet and count them."""
         self._bytes_sent += len(data)
         self._frames_sent += 1
-        self.traffic.bytes_sent += len(data)
-        self.traffic.frames_sent += 1
+        self.traffic.send(1, len(data))
         self.outlet.write(data)
 
     def flush(self) -> None:
